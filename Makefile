@@ -1,0 +1,32 @@
+# The commands that a person must know. `make` lists them.
+
+.DEFAULT_GOAL := help
+.PHONY: help run test lint bench schema
+
+# Arguments of the program behind a target: make run ARGS="--listen 127.0.0.1:9000"
+ARGS ?=
+
+help: ## List these commands
+	@echo "Datasource Studio"
+	@echo
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1|\2/p' Makefile | awk -F'|' '{ printf "%-16s%s\n", $$1, $$2 }'
+	@echo
+	@echo 'ARGS="…" passes arguments on: make run ARGS="--listen 127.0.0.1:9000"; make test ARGS=mapping'
+
+run: ## Build and start on ./data (embedded database, example datasources)
+	@scripts/run.sh $(ARGS)
+
+test: ## Install what the tests need, lint, and run every test on SQLite and PostgreSQL
+	@scripts/test.sh $(ARGS)
+
+lint: ## Check format, lints and dependency rules
+	@scripts/ensure-toolchain.sh --install
+	@scripts/lint.sh
+
+bench: ## Run the benchmarks
+	@scripts/ensure-toolchain.sh
+	cargo bench --locked $(ARGS)
+
+schema: ## Write schema.graphql and docs/configuration.md anew from the code
+	@scripts/ensure-toolchain.sh
+	@scripts/schema.sh

@@ -1,0 +1,1 @@
+DROP FUNCTION studio.ensure_event_partitions(integer);

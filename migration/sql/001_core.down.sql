@@ -1,0 +1,10 @@
+DROP TABLE {audit}audit_entries;
+DROP TABLE dead_letters;
+DROP TABLE test_samples;
+DROP TABLE datasource_events;
+DROP TABLE datasource_secrets;
+DROP TABLE datasource_state;
+DROP TABLE datasource_versions;
+DROP TABLE datasources;
+DROP TABLE data_keys;
+DROP TABLE orgs;

@@ -1,0 +1,95 @@
+//! Schema migrations for PostgreSQL and SQLite.
+//!
+//! A name carries its category: startup `001`-`099` (automatic, non-breaking),
+//! release `100`-`199` (manual), seed `S001`-, data `DM001`-. An applied
+//! migration is never edited; a change is a new one.
+
+use sea_orm_migration::prelude::*;
+use sea_orm_migration::sea_orm::{ConnectionTrait, DbBackend};
+
+/// The schemas that the product owns on PostgreSQL, in search-path order.
+pub const SCHEMAS: [&str; 2] = ["studio", "audit"];
+
+pub struct Migrator;
+
+impl MigratorTrait for Migrator {
+    fn migrations() -> Vec<Box<dyn MigrationTrait>> {
+        vec![Box::new(Scripted {
+            name: "001_core",
+            common_up: include_str!("../sql/001_core.up.sql"),
+            postgres_up: include_str!("../sql/001_core.up.postgres.sql"),
+            sqlite_up: include_str!("../sql/001_core.up.sqlite.sql"),
+            down: include_str!("../sql/001_core.down.sql"),
+            postgres_down: include_str!("../sql/001_core.down.postgres.sql"),
+        })]
+    }
+}
+
+/// Creates what even the table of applied migrations needs. Idempotent.
+pub async fn prepare(db: &impl ConnectionTrait) -> Result<(), DbErr> {
+    if db.get_database_backend() == DbBackend::Postgres {
+        for schema in SCHEMAS {
+            db.execute_unprepared(&format!("CREATE SCHEMA IF NOT EXISTS {schema}")).await?;
+        }
+    }
+    Ok(())
+}
+
+/// A migration of SQL scripts. In a common script, `{uuid}`, `{ts}`, `{json}`,
+/// `{bytes}` and `{audit}` stand for each database's spelling.
+struct Scripted {
+    name: &'static str,
+    common_up: &'static str,
+    postgres_up: &'static str,
+    sqlite_up: &'static str,
+    down: &'static str,
+    postgres_down: &'static str,
+}
+
+impl MigrationName for Scripted {
+    fn name(&self) -> &str {
+        self.name
+    }
+}
+
+#[async_trait::async_trait]
+impl MigrationTrait for Scripted {
+    fn use_transaction(&self) -> Option<bool> {
+        Some(true)
+    }
+
+    async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
+        let backend = manager.get_database_backend();
+        let own = match backend {
+            DbBackend::Postgres => self.postgres_up,
+            _ => self.sqlite_up,
+        };
+        let db = manager.get_connection();
+        db.execute_unprepared(&spell(backend, self.common_up)).await?;
+        db.execute_unprepared(own).await?;
+        Ok(())
+    }
+
+    async fn down(&self, manager: &SchemaManager) -> Result<(), DbErr> {
+        let backend = manager.get_database_backend();
+        let db = manager.get_connection();
+        db.execute_unprepared(&spell(backend, self.down)).await?;
+        if backend == DbBackend::Postgres {
+            db.execute_unprepared(self.postgres_down).await?;
+        }
+        Ok(())
+    }
+}
+
+fn spell(backend: DbBackend, script: &str) -> String {
+    let words: [(&str, &str, &str); 5] = [
+        ("{uuid}", "uuid", "uuid_text"),
+        ("{ts}", "timestamptz", "timestamp_with_timezone_text"),
+        ("{json}", "jsonb", "jsonb_text"),
+        ("{bytes}", "bytea", "blob"),
+        ("{audit}", "audit.", ""),
+    ];
+    words.iter().fold(script.to_owned(), |text, (token, postgres, sqlite)| {
+        text.replace(token, if backend == DbBackend::Postgres { postgres } else { sqlite })
+    })
+}

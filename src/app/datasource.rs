@@ -1,0 +1,300 @@
+//! Create, edit, archive, restore, clone, look up and list.
+
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use super::change::{Journal, change, check, check_comment, check_not_archived, check_revision, journal, touch};
+use super::{App, OpContext, version};
+use crate::auth::Authorized;
+use crate::auth::policy::grant::{Archive, Edit, Read};
+use crate::domain::paging::{Page, PageRequest};
+use crate::domain::{
+    Datasource, DatasourceStatus, DesiredState, EventType, State, check_description, check_label, check_name,
+    check_tags, normalise_tags, now,
+};
+use crate::domain::{DatasourceFilter, DatasourceKey, DatasourceOrder};
+use crate::error::{Error, Problem, Result};
+
+#[derive(Clone, Debug, Default)]
+pub struct CreateDatasource {
+    pub name: String,
+    pub connector_type: String,
+    pub project: Option<String>,
+    pub description: Option<String>,
+    /// Absent: the creator.
+    pub owner: Option<String>,
+    pub team: Option<String>,
+    pub category: Option<String>,
+    pub tags: Vec<String>,
+    /// Present: also becomes version 1, a draft.
+    pub config: Option<Value>,
+    pub comment: Option<String>,
+}
+
+/// Absent fields stay as they are; `Some(None)` clears one.
+#[derive(Clone, Debug, Default)]
+pub struct UpdateDatasource {
+    pub id: Uuid,
+    /// Present: refused with CONFLICT when somebody else changed the datasource meanwhile.
+    pub expected_revision: Option<i64>,
+    pub name: Option<String>,
+    pub description: Option<String>,
+    pub owner: Option<String>,
+    pub team: Option<Option<String>>,
+    pub category: Option<Option<String>>,
+    pub tags: Option<Vec<String>>,
+    pub reason: Option<String>,
+}
+
+#[derive(Clone, Debug)]
+pub struct CloneDatasource {
+    pub id: Uuid,
+    pub name: String,
+    pub project: Option<String>,
+    /// Absent: the published version, else the latest.
+    pub version: Option<i32>,
+}
+
+impl App {
+    pub async fn datasource(&self, ctx: &OpContext, id: Uuid) -> Result<Option<Datasource>> {
+        let proof = ctx.authorize::<Read>()?;
+        self.store.read(proof.scope()).await?.datasource(id).await
+    }
+
+    pub async fn datasources_by_id(&self, ctx: &OpContext, ids: &[Uuid]) -> Result<Vec<Datasource>> {
+        let proof = ctx.authorize::<Read>()?;
+        self.store.read(proof.scope()).await?.datasources_by_id(ids).await
+    }
+
+    pub async fn states(&self, ctx: &OpContext, ids: &[Uuid]) -> Result<Vec<State>> {
+        let proof = ctx.authorize::<Read>()?;
+        self.store.read(proof.scope()).await?.states(ids).await
+    }
+
+    pub async fn datasources(
+        &self,
+        ctx: &OpContext,
+        filter: &DatasourceFilter,
+        order: DatasourceOrder,
+        page: &PageRequest<DatasourceKey>,
+    ) -> Result<Page<Datasource>> {
+        let proof = ctx.authorize::<Read>()?;
+        check_filter(filter)?;
+        self.store.read(proof.scope()).await?.datasources(filter, order, page).await
+    }
+
+    pub async fn count_datasources(&self, ctx: &OpContext, filter: &DatasourceFilter) -> Result<u64> {
+        let proof = ctx.authorize::<Read>()?;
+        check_filter(filter)?;
+        self.store.read(proof.scope()).await?.count_datasources(filter).await
+    }
+
+    pub async fn create_datasource(&self, ctx: &OpContext, input: CreateDatasource) -> Result<Datasource> {
+        let proof = ctx.authorize::<Edit>()?;
+        self.create(ctx, &proof, input, EventType::Created, json!({})).await
+    }
+
+    pub async fn clone_datasource(&self, ctx: &OpContext, input: CloneDatasource) -> Result<Datasource> {
+        let proof = ctx.authorize::<Edit>()?;
+        let tx = self.store.read(proof.scope()).await?;
+        let source = tx.datasource(input.id).await?.ok_or_else(|| Error::not_found("datasource"))?;
+        let number = input.version.or(source.current_version).unwrap_or(source.latest_version);
+        let config = match tx.version(source.id, number).await? {
+            Some(version) => Some(version.config),
+            None if input.version.is_some() => return Err(Error::not_found("version")),
+            None => None,
+        };
+        drop(tx);
+        let copy = CreateDatasource {
+            name: input.name,
+            connector_type: source.connector_type,
+            project: input.project.or_else(|| Some(source.tenant.project.to_string())),
+            description: Some(source.description),
+            owner: None,
+            team: source.team,
+            category: source.category,
+            tags: source.tags,
+            config,
+            comment: Some(format!("cloned from {} ({})", source.name, source.id)),
+        };
+        self.create(ctx, &proof, copy, EventType::Cloned, json!({ "from": source.id, "version": number })).await
+    }
+
+    async fn create(
+        &self,
+        ctx: &OpContext,
+        proof: &Authorized<Edit>,
+        input: CreateDatasource,
+        event: EventType,
+        payload: Value,
+    ) -> Result<Datasource> {
+        let tags = normalise_tags(input.tags);
+        let owner = input.owner.unwrap_or_else(|| ctx.actor.subject.to_string());
+        let description = input.description.unwrap_or_default();
+        let mut problems = Vec::new();
+        check_name("/name", &input.name, &mut problems);
+        check_description("/description", &description, &mut problems);
+        check_name("/owner", &owner, &mut problems);
+        check_label("/team", input.team.as_deref().unwrap_or_default(), &mut problems);
+        check_label("/category", input.category.as_deref().unwrap_or_default(), &mut problems);
+        check_tags("/tags", &tags, &mut problems);
+        if self.connectors().get(&input.connector_type).is_none() {
+            problems.push(Problem::new("/type", self.unknown_type(&input.connector_type)));
+        }
+        if let Some(project) = &input.project {
+            check_name("/project", project, &mut problems);
+        }
+        check(problems)?;
+        let tenant = proof.tenant(input.project.as_deref().unwrap_or(&ctx.actor.default_project))?;
+        let config = match input.config {
+            Some(config) => Some(self.check_config(&input.connector_type, config)?),
+            None => None,
+        };
+
+        let (at, subject) = (now(), ctx.actor.subject.to_string());
+        let row = Datasource {
+            id: Uuid::now_v7(),
+            tenant,
+            name: input.name,
+            connector_type: input.connector_type,
+            description,
+            owner,
+            team: input.team.filter(|t| !t.is_empty()),
+            category: input.category.filter(|c| !c.is_empty()),
+            tags,
+            status: DatasourceStatus::Draft,
+            revision: 1,
+            current_version: None,
+            latest_version: i32::from(config.is_some()),
+            created_at: at,
+            created_by: subject.clone(),
+            updated_at: at,
+            updated_by: subject,
+            archived_at: None,
+        };
+        let mut tx = self.store.write(proof).await?;
+        tx.insert_datasource(proof, &row).await?;
+        tx.insert_state(proof, &row.tenant, row.id).await?;
+        let mut details = json!({ "name": row.name, "type": row.connector_type });
+        if let (Some(details), Value::Object(more)) = (details.as_object_mut(), payload) {
+            details.extend(more);
+        }
+        ctx.journal(&mut tx, journal(&row, event, details));
+        if let Some(checked) = config {
+            let draft = version::draft(&row, 1, checked, input.comment, &ctx.actor);
+            tx.insert_version(proof, &draft).await?;
+            version::journal_created(ctx, &mut tx, &draft);
+        }
+        tx.commit().await?;
+        self.metrics.lifecycle_event(event);
+        Ok(row)
+    }
+
+    pub async fn update_datasource(&self, ctx: &OpContext, input: UpdateDatasource) -> Result<Datasource> {
+        let proof = ctx.authorize::<Edit>()?;
+        let mut problems = Vec::new();
+        let some = |text: &Option<Option<String>>| text.clone().flatten().unwrap_or_default();
+        if let Some(name) = &input.name {
+            check_name("/name", name, &mut problems);
+        }
+        if let Some(owner) = &input.owner {
+            check_name("/owner", owner, &mut problems);
+        }
+        check_description("/description", input.description.as_deref().unwrap_or_default(), &mut problems);
+        check_label("/team", &some(&input.team), &mut problems);
+        check_label("/category", &some(&input.category), &mut problems);
+        check_tags("/tags", input.tags.as_deref().unwrap_or_default(), &mut problems);
+        check_description("/reason", input.reason.as_deref().unwrap_or_default(), &mut problems);
+        check(problems)?;
+
+        let mut tx = self.store.write(&proof).await?;
+        let old = tx.datasource_for_update(input.id).await?;
+        check_revision(&old, input.expected_revision)?;
+        check_not_archived(&old)?;
+        let mut row = old.clone();
+        row.name = input.name.unwrap_or(row.name);
+        row.description = input.description.unwrap_or(row.description);
+        row.owner = input.owner.unwrap_or(row.owner);
+        row.team = input.team.unwrap_or(row.team).filter(|t| !t.is_empty());
+        row.category = input.category.unwrap_or(row.category).filter(|c| !c.is_empty());
+        row.tags = input.tags.map_or(row.tags, normalise_tags);
+        let changes: Vec<_> = [
+            change("name", old.name.as_str(), row.name.as_str()),
+            change("description", old.description.as_str(), row.description.as_str()),
+            change("owner", old.owner.as_str(), row.owner.as_str()),
+            change("team", json!(old.team), json!(row.team)),
+            change("category", json!(old.category), json!(row.category)),
+            change("tags", json!(old.tags), json!(row.tags)),
+        ]
+        .into_iter()
+        .flatten()
+        .collect();
+        if changes.is_empty() {
+            return Ok(old);
+        }
+        let row = touch(ctx, row);
+        let row = tx.save_datasource(&proof, row).await?;
+        let fields: Vec<_> = changes.iter().map(|c| c.field.clone()).collect();
+        let entry = journal(&row, EventType::Updated, json!({ "fields": fields }));
+        ctx.journal(&mut tx, Journal { changes, reason: input.reason.as_deref(), ..entry });
+        tx.commit().await?;
+        self.metrics.lifecycle_event(EventType::Updated);
+        Ok(row)
+    }
+
+    /// Stops the worker and hides the datasource; its name becomes free.
+    pub async fn archive_datasource(
+        &self,
+        ctx: &OpContext,
+        id: Uuid,
+        expected_revision: Option<i64>,
+        reason: Option<&str>,
+    ) -> Result<Datasource> {
+        let proof = ctx.authorize::<Archive>()?;
+        check_comment("/reason", reason)?;
+        let mut tx = self.store.write(&proof).await?;
+        let mut row = tx.datasource_for_update(id).await?;
+        check_revision(&row, expected_revision)?;
+        if row.archived_at.is_some() {
+            return Ok(row);
+        }
+        row.archived_at = Some(now());
+        if row.status != DatasourceStatus::Draft {
+            row.status = DatasourceStatus::Disabled;
+        }
+        let row = tx.save_datasource(&proof, touch(ctx, row)).await?;
+        tx.set_desired(&proof, id, DesiredState::Stopped).await?;
+        ctx.journal(&mut tx, Journal { reason, ..journal(&row, EventType::Archived, json!({})) });
+        tx.commit().await?;
+        self.metrics.lifecycle_event(EventType::Archived);
+        Ok(row)
+    }
+
+    /// Brings an archived datasource back, stopped.
+    pub async fn restore_datasource(&self, ctx: &OpContext, id: Uuid, reason: Option<&str>) -> Result<Datasource> {
+        let proof = ctx.authorize::<Archive>()?;
+        check_comment("/reason", reason)?;
+        let mut tx = self.store.write(&proof).await?;
+        let mut row = tx.datasource_for_update(id).await?;
+        if row.archived_at.take().is_none() {
+            return Ok(row);
+        }
+        let row = tx.save_datasource(&proof, touch(ctx, row)).await?;
+        ctx.journal(&mut tx, Journal { reason, ..journal(&row, EventType::Restored, json!({})) });
+        tx.commit().await?;
+        self.metrics.lifecycle_event(EventType::Restored);
+        Ok(row)
+    }
+
+    pub(super) fn unknown_type(&self, name: &str) -> String {
+        let known: Vec<_> = self.connectors().iter().map(|c| c.spec().name).collect();
+        format!("{name:?} is not a connector type; known types: {}", known.join(", "))
+    }
+}
+
+fn check_filter(filter: &DatasourceFilter) -> Result<()> {
+    if filter.search.as_ref().is_some_and(|s| s.chars().count() > 200) {
+        return Err(Error::invalid("/filter/search", "must have at most 200 characters"));
+    }
+    Ok(())
+}

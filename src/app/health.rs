@@ -1,0 +1,53 @@
+//! Whether everything that the process needs does its part.
+
+use std::time::Duration;
+
+use super::App;
+
+/// What was asked, and why it is not as it should be.
+#[derive(Debug)]
+pub struct Check {
+    pub name: &'static str,
+    pub problem: Option<String>,
+}
+
+impl App {
+    /// Asks the database, the migrations and the registry, which may be silent for so long.
+    pub async fn readiness(&self, registry_silence: Duration) -> Vec<Check> {
+        let (database, migrations) = tokio::join!(self.database_problem(), self.migrations_problem());
+        let registry = match self.registry.since_reconciled() {
+            None => Some("has not compared desired and running workers yet".to_owned()),
+            Some(silence) if silence > registry_silence => Some(format!("silent for {} s", silence.as_secs())),
+            Some(_) => None,
+        };
+        vec![
+            Check { name: "database", problem: database },
+            Check { name: "migrations", problem: migrations },
+            Check { name: "registry", problem: registry },
+        ]
+    }
+
+    /// The metrics in the Prometheus text format.
+    pub fn render_metrics(&self) -> String {
+        let (in_use, idle) = self.store.pool_usage();
+        self.metrics.db_pool(in_use, idle);
+        self.metrics.db_statements(self.store.statements());
+        self.metrics.render()
+    }
+
+    async fn database_problem(&self) -> Option<String> {
+        match tokio::time::timeout(Duration::from_secs(2), self.store.ping()).await {
+            Ok(answer) => answer.err().map(|error| error.message().to_owned()),
+            Err(_) => Some("does not answer within 2 seconds".to_owned()),
+        }
+    }
+
+    async fn migrations_problem(&self) -> Option<String> {
+        let all = match self.store.migrations().await {
+            Ok(all) => all,
+            Err(error) => return Some(error.message().to_owned()),
+        };
+        let pending: Vec<_> = all.iter().filter(|m| !m.applied).map(|m| m.name.as_str()).collect();
+        (!pending.is_empty()).then(|| format!("pending: {}; run datasource-studio migrate up", pending.join(", ")))
+    }
+}

@@ -1,0 +1,72 @@
+//! Use-cases. Each one authorises, validates, runs one transaction and notifies;
+//! GraphQL, REST and the command line call the same ones.
+
+mod audit;
+mod change;
+mod context;
+mod datasource;
+mod event;
+mod health;
+mod import;
+mod lifecycle;
+mod metric;
+mod secret;
+mod test_run;
+mod version;
+
+use std::sync::Arc;
+
+pub use context::OpContext;
+pub use datasource::{CloneDatasource, CreateDatasource, UpdateDatasource};
+pub use event::{EventStream, StateStream};
+pub use health::Check;
+pub use import::{Imported, SeedReport};
+pub use lifecycle::{Publish, Rollback};
+pub use metric::Metric;
+pub use secret::{DeleteSecret, SecretChange, SetSecret};
+pub use test_run::{TestInput, TestOutput, TestRecordError, TestRequest, TestRun};
+pub use version::CreateVersion;
+
+use crate::connectors::{Catalog, ConnectorSpec};
+use crate::registry::Registry;
+use crate::secrets::Keyring;
+use crate::sinks::{SinkCatalog, SinkSpec};
+use crate::store::Store;
+use crate::telemetry::Metrics;
+
+/// Everything a use-case needs; cheap to clone.
+#[derive(Clone)]
+pub struct App {
+    pub(crate) store: Store,
+    pub(crate) keyring: Arc<Keyring>,
+    pub(crate) registry: Registry,
+    pub(crate) metrics: Arc<Metrics>,
+    test_slots: Arc<tokio::sync::Semaphore>,
+}
+
+impl App {
+    pub fn new(store: Store, keyring: Arc<Keyring>, registry: Registry, metrics: Arc<Metrics>) -> Self {
+        let test_slots = Arc::new(tokio::sync::Semaphore::new(test_run::CONCURRENT_RUNS));
+        Self { store, keyring, registry, metrics, test_slots }
+    }
+
+    pub fn connector_types(&self) -> impl Iterator<Item = &ConnectorSpec> {
+        self.connectors().iter().map(|c| c.spec())
+    }
+
+    pub fn sink_types(&self) -> impl Iterator<Item = &SinkSpec> {
+        self.sinks().iter().map(|s| s.spec())
+    }
+
+    pub fn registry(&self) -> &Registry {
+        &self.registry
+    }
+
+    pub(crate) fn connectors(&self) -> &Catalog {
+        self.registry.connectors()
+    }
+
+    pub(crate) fn sinks(&self) -> &SinkCatalog {
+        self.registry.sinks()
+    }
+}

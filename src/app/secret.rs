@@ -1,0 +1,194 @@
+//! Secrets go in and never come out.
+
+use secrecy::SecretString;
+use serde_json::json;
+use uuid::Uuid;
+
+use super::change::{Journal, check, check_comment, check_not_archived, journal};
+use super::{App, OpContext};
+use crate::auth::Authorized;
+use crate::auth::policy::grant::{ManageSecrets, Read};
+use crate::domain::{Datasource, EventType, FieldChange, SecretInfo, check_secret_key};
+use crate::error::{Error, Problem, Result};
+use crate::secrets::{DataKey, SecretAddress};
+use crate::store::Tx;
+use crate::store::secret::NewSecret;
+
+/// The longest value that is stored, in bytes.
+const VALUE_MAX: usize = 64 * 1024;
+
+#[derive(Clone, Debug)]
+pub struct SetSecret {
+    pub id: Uuid,
+    pub key: String,
+    pub value: SecretString,
+    /// Also let the published version run with the new value, at once.
+    pub repin: bool,
+    pub reason: Option<String>,
+}
+
+#[derive(Clone, Debug)]
+pub struct DeleteSecret {
+    pub id: Uuid,
+    pub key: String,
+    /// Delete it although the published version runs with it.
+    pub force: bool,
+    pub reason: Option<String>,
+}
+
+/// The secret as it is now, and whether the published version runs with an older value.
+pub struct SecretChange {
+    pub datasource: Datasource,
+    pub secret: SecretInfo,
+    pub repin_required: bool,
+}
+
+impl App {
+    pub async fn secrets(&self, ctx: &OpContext, ids: &[Uuid]) -> Result<Vec<SecretInfo>> {
+        let proof = ctx.authorize::<Read>()?;
+        self.store.read(proof.scope()).await?.secrets(ids).await
+    }
+
+    pub async fn set_secret(&self, ctx: &OpContext, input: SetSecret) -> Result<SecretChange> {
+        use secrecy::ExposeSecret as _;
+        let proof = ctx.authorize::<ManageSecrets>()?;
+        let mut problems = Vec::new();
+        check_secret_key("/key", &input.key, &mut problems);
+        match input.value.expose_secret().len() {
+            0 => problems.push(Problem::new("/value", "must not be empty")),
+            n if n > VALUE_MAX => problems.push(Problem::new("/value", format!("must have at most {VALUE_MAX} bytes"))),
+            _ => {}
+        }
+        check(problems)?;
+        check_comment("/reason", input.reason.as_deref())?;
+
+        let mut tx = self.store.write(&proof).await?;
+        let row = tx.datasource_for_update(input.id).await?;
+        check_not_archived(&row)?;
+        let data_key = self.data_key(&proof, &tx).await?;
+        let version = tx.next_secret_version(row.id, &input.key).await?;
+        let address = SecretAddress { org: &row.tenant.org, datasource_id: row.id, key: &input.key, version };
+        let ciphertext = data_key.seal(&address, &input.value)?;
+        let new = NewSecret {
+            tenant: &row.tenant,
+            datasource_id: row.id,
+            key: &input.key,
+            version,
+            data_key_id: data_key.id(),
+            ciphertext,
+            created_by: &ctx.actor.subject,
+        };
+        tx.insert_secret(&proof, new).await?;
+        let field = format!("secrets.{}", input.key);
+        let entry = Journal {
+            changes: vec![FieldChange { field, old: json!(null), new: json!(null) }],
+            reason: input.reason.as_deref(),
+            ..journal(&row, EventType::SecretSet, json!({ "key": input.key, "version": version }))
+        };
+        ctx.journal(&mut tx, entry);
+        let pinned = pinned(&tx, &row, &input.key).await?;
+        let mut repin_required = pinned.is_some();
+        if input.repin && repin_required {
+            self.repin_within(ctx, &proof, &mut tx, &row, input.reason.as_deref()).await?;
+            repin_required = false;
+        }
+        let secret = info(&tx, &row, &input.key).await?;
+        tx.commit().await?;
+        self.metrics.lifecycle_event(EventType::SecretSet);
+        self.metrics.secret_operation("set", true);
+        Ok(SecretChange { datasource: row, secret, repin_required })
+    }
+
+    pub async fn delete_secret(&self, ctx: &OpContext, input: DeleteSecret) -> Result<(Datasource, SecretInfo)> {
+        let proof = ctx.authorize::<ManageSecrets>()?;
+        check_comment("/reason", input.reason.as_deref())?;
+        let mut tx = self.store.write(&proof).await?;
+        let row = tx.datasource_for_update(input.id).await?;
+        let secret = info(&tx, &row, &input.key).await?;
+        if !input.force
+            && let Some(number) = pinned(&tx, &row, &input.key).await?
+        {
+            return Err(Error::conflict(format!(
+                "the published version {number} runs with the secret {:?}; publish a version without it, or delete it with force",
+                input.key
+            )));
+        }
+        tx.delete_secret(&proof, row.id, &input.key).await?;
+        let field = format!("secrets.{}", input.key);
+        let entry = Journal {
+            changes: vec![FieldChange { field, old: json!(null), new: json!(null) }],
+            reason: input.reason.as_deref(),
+            ..journal(&row, EventType::SecretDeleted, json!({ "key": input.key, "forced": input.force }))
+        };
+        ctx.journal(&mut tx, entry);
+        tx.commit().await?;
+        self.metrics.lifecycle_event(EventType::SecretDeleted);
+        self.metrics.secret_operation("delete", true);
+        Ok((row, secret))
+    }
+
+    /// Lets the published version run with the newest values of its secrets.
+    pub async fn repin_secrets(&self, ctx: &OpContext, id: Uuid, reason: Option<&str>) -> Result<Datasource> {
+        let proof = ctx.authorize::<ManageSecrets>()?;
+        check_comment("/reason", reason)?;
+        let mut tx = self.store.write(&proof).await?;
+        let row = tx.datasource_for_update(id).await?;
+        check_not_archived(&row)?;
+        self.repin_within(ctx, &proof, &mut tx, &row, reason).await?;
+        tx.commit().await?;
+        self.metrics.lifecycle_event(EventType::SecretsRepinned);
+        Ok(row)
+    }
+
+    async fn repin_within(
+        &self,
+        ctx: &OpContext,
+        proof: &Authorized<ManageSecrets>,
+        tx: &mut Tx,
+        row: &Datasource,
+        reason: Option<&str>,
+    ) -> Result<()> {
+        let Some(number) = row.current_version else {
+            return Err(Error::conflict("no version is published; secrets are pinned when one is"));
+        };
+        let mut version = tx.version(row.id, number).await?.ok_or_else(|| Error::not_found("version"))?;
+        let pins = self.pin_secrets(tx, &version).await?;
+        if pins == version.secret_pins {
+            return Ok(());
+        }
+        let change = FieldChange { field: "secretPins".into(), old: json!(version.secret_pins), new: json!(pins) };
+        version.secret_pins = pins;
+        tx.save_version(proof, &version).await?;
+        // The version is the same, so the worker would not notice by itself.
+        tx.raise_generation(proof, row.id).await?;
+        let entry = Journal {
+            version: Some(number),
+            changes: vec![change],
+            reason,
+            ..journal(row, EventType::SecretsRepinned, json!({ "pins": version.secret_pins }))
+        };
+        ctx.journal(tx, entry);
+        Ok(())
+    }
+
+    async fn data_key(&self, proof: &Authorized<ManageSecrets>, tx: &Tx) -> Result<DataKey> {
+        let org = proof.scope().org_id();
+        let wrapped = match tx.active_data_key().await? {
+            Some(key) => key,
+            None => tx.keep_data_key(proof, &self.keyring.generate_data_key(org)?).await?,
+        };
+        Ok(self.keyring.unwrap_data_key(org, &wrapped)?)
+    }
+}
+
+async fn info(tx: &Tx, row: &Datasource, key: &str) -> Result<SecretInfo> {
+    let all = tx.secrets(&[row.id]).await?;
+    all.into_iter().find(|s| s.key == key).ok_or_else(|| Error::not_found("secret"))
+}
+
+/// The published version, if it runs with this key.
+async fn pinned(tx: &Tx, row: &Datasource, key: &str) -> Result<Option<i32>> {
+    let Some(number) = row.current_version else { return Ok(None) };
+    let version = tx.version(row.id, number).await?;
+    Ok(version.filter(|v| v.secret_pins.contains_key(key)).map(|v| v.version))
+}

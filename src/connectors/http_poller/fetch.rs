@@ -1,0 +1,199 @@
+//! One page: request, quick retries, status, bounded body.
+
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use axum::http::{HeaderMap, StatusCode, header};
+use backon::{BackoffBuilder, ExponentialBuilder};
+use bytes::{Bytes, BytesMut};
+use reqwest::{Request, Response, Url};
+
+use super::auth::Authenticator;
+use super::config::Plan;
+use crate::connectors::egress::{self, Egress};
+use crate::connectors::{ConnectorError, ErrorKind};
+
+const RETRIES: usize = 3;
+/// A longer wait is the supervisor's, which shows it as backing off.
+const LONGEST_QUICK_WAIT: Duration = Duration::from_secs(5);
+const LONGEST_RETRY_AFTER: Duration = Duration::from_secs(3_600);
+
+pub(super) enum Fetched {
+    NotModified,
+    Page { status: StatusCode, headers: HeaderMap, body: Bytes },
+}
+
+pub(super) struct Fetcher {
+    plan: Arc<Plan>,
+    egress: Arc<Egress>,
+    auth: Authenticator,
+}
+
+impl Fetcher {
+    pub(super) fn new(plan: Arc<Plan>, egress: Arc<Egress>) -> Self {
+        Self { plan, egress, auth: Authenticator::new() }
+    }
+
+    /// Fetches a page; what may pass is tried up to three times more, with growing pauses.
+    pub(super) async fn page(
+        &mut self,
+        url: &Url,
+        conditions: &HeaderMap,
+        retrying: &(dyn Fn(&ConnectorError) + Sync),
+    ) -> Result<Fetched, ConnectorError> {
+        let backoff = ExponentialBuilder::new()
+            .with_min_delay(Duration::from_millis(200))
+            .with_max_delay(Duration::from_secs(2))
+            .with_max_times(RETRIES)
+            .with_jitter()
+            .with_jitter_seed(rand::random());
+        let mut pauses = backoff.build();
+        loop {
+            let error = match self.attempt(url, conditions).await {
+                Ok(fetched) => return Ok(fetched),
+                Err(error) => error,
+            };
+            if error.code == "unauthorized" && self.auth.forget_used_token() {
+                continue;
+            }
+            let ErrorKind::Transient { retry_after } = error.kind else { return Err(error) };
+            let asked = retry_after.unwrap_or_default();
+            let Some(pause) = pauses.next().filter(|_| asked <= LONGEST_QUICK_WAIT) else { return Err(error) };
+            retrying(&error);
+            tokio::time::sleep(pause.max(asked)).await;
+        }
+    }
+
+    /// The body of a first page, asked once and without conditions.
+    pub(super) async fn sample(&mut self, url: &Url) -> Result<Bytes, ConnectorError> {
+        match self.attempt(url, &HeaderMap::new()).await? {
+            Fetched::Page { body, .. } => Ok(body),
+            Fetched::NotModified => Err(ConnectorError::transient(
+                "http_status",
+                "the source answered 304 although nothing was conditional",
+            )),
+        }
+    }
+
+    async fn attempt(&mut self, url: &Url, conditions: &HeaderMap) -> Result<Fetched, ConnectorError> {
+        let timeout = self.plan.config.timeout;
+        let origin = url.origin().ascii_serialization();
+        tokio::time::timeout(timeout.0, self.exchange(url, conditions, &origin)).await.unwrap_or_else(|_| {
+            Err(ConnectorError::transient(
+                "timeout",
+                format!("{origin} did not answer within the timeout of {timeout}"),
+            ))
+        })
+    }
+
+    async fn exchange(&mut self, url: &Url, conditions: &HeaderMap, origin: &str) -> Result<Fetched, ConnectorError> {
+        let plan = &self.plan;
+        let mut url = url.clone();
+        let mut headers = plan.headers.clone();
+        headers.extend(conditions.clone());
+        self.auth.apply(&plan.config.auth, &self.egress, &mut url, &mut headers).await?;
+
+        let mut request = Request::new(plan.method.clone(), url);
+        *request.headers_mut() = headers;
+        *request.body_mut() = plan.body.clone().map(Into::into);
+        let response = self.egress.send(request).await?;
+
+        let status = response.status();
+        if status == StatusCode::NOT_MODIFIED {
+            return Ok(Fetched::NotModified);
+        }
+        check_status(status, response.headers(), origin)?;
+        let headers = response.headers().clone();
+        let body = read_body(response, plan.config.max_response, origin).await?;
+        Ok(Fetched::Page { status, headers, body })
+    }
+}
+
+/// What a status means. A 404 may pass, for feeds come and go with deployments;
+/// a refusal of the credentials or of the request itself waits for a person,
+/// unless the server says when to come again.
+pub(super) fn check_status(status: StatusCode, headers: &HeaderMap, peer: &str) -> Result<(), ConnectorError> {
+    if status.is_success() {
+        return Ok(());
+    }
+    let wait = retry_after(headers, SystemTime::now());
+    let message = format!("{peer} answered {status}");
+    Err(match status.as_u16() {
+        429 => ConnectorError::transient_after("rate_limited", message, wait),
+        401 | 403 if wait.is_none() => {
+            ConnectorError::permanent("unauthorized", format!("{message}; check auth and its secret"))
+        }
+        401 | 403 | 404 | 408 | 425 | 500..=599 => ConnectorError::transient_after("http_status", message, wait),
+        _ => ConnectorError::permanent("http_status", message),
+    })
+}
+
+/// Reads a body, decompressed, and gives up at `limit`.
+pub(super) async fn read_body(mut response: Response, limit: u64, origin: &str) -> Result<Bytes, ConnectorError> {
+    let mut body = BytesMut::new();
+    while let Some(chunk) = response.chunk().await.map_err(|e| egress::failure(origin, &e))? {
+        if (body.len() + chunk.len()) as u64 > limit {
+            return Err(ConnectorError::permanent(
+                "response_too_large",
+                format!("{origin} sent more than the {limit} bytes of max_response; ask for smaller pages or raise it"),
+            ));
+        }
+        body.extend_from_slice(&chunk);
+    }
+    Ok(body.freeze())
+}
+
+/// `Retry-After` in seconds or as a date, at most an hour.
+fn retry_after(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
+    let text = headers.get(header::RETRY_AFTER)?.to_str().ok()?.trim();
+    let wait = match text.parse::<u64>() {
+        Ok(seconds) => Duration::from_secs(seconds),
+        Err(_) => httpdate::parse_http_date(text).ok()?.duration_since(now).unwrap_or_default(),
+    };
+    Some(wait.min(LONGEST_RETRY_AFTER))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn headers(value: &'static str) -> HeaderMap {
+        HeaderMap::from_iter([(header::RETRY_AFTER, value.parse().expect("a value"))])
+    }
+
+    #[test]
+    fn retry_after_is_seconds_or_a_date_within_an_hour() {
+        let now = httpdate::parse_http_date("Tue, 04 Mar 2025 08:00:00 GMT").expect("a date");
+        for (value, seconds) in [
+            ("7", Some(7)),
+            ("86400", Some(3_600)),
+            ("Tue, 04 Mar 2025 08:00:30 GMT", Some(30)),
+            ("Tue, 04 Mar 2025 07:00:00 GMT", Some(0)),
+            ("99999999999999999999999", None),
+            ("soon", None),
+            ("-1", None),
+        ] {
+            assert_eq!(retry_after(&headers(value), now), seconds.map(Duration::from_secs), "{value}");
+        }
+    }
+
+    #[test]
+    fn what_may_pass_and_what_waits_for_a_person() {
+        let kind = |status: u16, headers: &HeaderMap| {
+            let status = StatusCode::from_u16(status).expect("a status");
+            check_status(status, headers, "peer").err().map(|e| e.is_permanent())
+        };
+        let none = HeaderMap::new();
+        for status in [200, 204, 206] {
+            assert_eq!(kind(status, &none), None, "{status}");
+        }
+        for status in [404, 408, 425, 429, 500, 502, 503, 504] {
+            assert_eq!(kind(status, &none), Some(false), "{status}");
+        }
+        for status in [400, 401, 403, 405, 410, 422, 300] {
+            assert_eq!(kind(status, &none), Some(true), "{status}");
+        }
+        // A rate limit in the dress of a refusal.
+        assert_eq!(kind(403, &headers("60")), Some(false));
+    }
+}

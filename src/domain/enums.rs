@@ -1,0 +1,119 @@
+//! Closed sets. The snake_case name is what REST, events and the database carry.
+
+use std::fmt;
+use std::str::FromStr;
+
+macro_rules! string_enum {
+    ($(#[$doc:meta])* $name:ident { $($(#[$vdoc:meta])* $variant:ident = $text:literal),+ $(,)? }) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
+        pub enum $name { $($(#[$vdoc])* #[serde(rename = $text)] $variant),+ }
+
+        impl $name {
+            pub const ALL: &[Self] = &[$(Self::$variant),+];
+
+            pub const fn as_str(self) -> &'static str {
+                match self { $(Self::$variant => $text),+ }
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(self.as_str())
+            }
+        }
+
+        impl FromStr for $name {
+            type Err = String;
+
+            fn from_str(text: &str) -> Result<Self, String> {
+                match text {
+                    $($text => Ok(Self::$variant),)+
+                    other => Err(format!(
+                        "{other:?} is not one of {}",
+                        Self::ALL.iter().map(|v| v.as_str()).collect::<Vec<_>>().join(", "),
+                    )),
+                }
+            }
+        }
+    };
+}
+
+string_enum! {
+    /// What people see of a datasource at a glance.
+    DatasourceStatus {
+        Draft = "draft",
+        Active = "active",
+        Disabled = "disabled",
+        Error = "error",
+    }
+}
+
+string_enum! {
+    VersionState { Draft = "draft", Published = "published", Archived = "archived" }
+}
+
+string_enum! {
+    ApprovalState {
+        NotRequired = "not_required",
+        Pending = "pending",
+        Approved = "approved",
+        Rejected = "rejected",
+    }
+}
+
+string_enum! {
+    /// What people want of a worker.
+    DesiredState { Running = "running", Stopped = "stopped" }
+}
+
+string_enum! {
+    /// What the registry last saw of a worker.
+    WorkerStatus {
+        Starting = "starting",
+        Running = "running",
+        BackingOff = "backing_off",
+        Error = "error",
+        Stopped = "stopped",
+    }
+}
+
+string_enum! {
+    /// What happens to a record that cannot be mapped or delivered.
+    OnError { DeadLetter = "dead_letter", Skip = "skip", Stop = "stop" }
+}
+
+string_enum! {
+    /// How an audited attempt ended.
+    Outcome { Success = "success", Refused = "refused", Failed = "failed" }
+}
+
+string_enum! {
+    /// Ordered: a role may do all that a lower one may.
+    Role { Viewer = "viewer", Operator = "operator", Admin = "admin" }
+}
+
+string_enum! {
+    /// An entry kind on the timeline of a datasource.
+    EventType {
+        Created = "create",
+        Updated = "update",
+        Archived = "archive",
+        Restored = "restore",
+        Cloned = "clone",
+        VersionCreated = "version_created",
+        Published = "publish",
+        RolledBack = "rollback",
+        Started = "start",
+        Stopped = "stop",
+        Restarted = "restart",
+        TestRun = "test_run",
+        WorkerError = "error",
+        Recovered = "recovered",
+        SecretSet = "secret_set",
+        SecretDeleted = "secret_deleted",
+        SecretsRepinned = "secrets_repinned",
+        /// Never stored: marks a gap in a feed whose events are no longer kept.
+        Dropped = "dropped",
+    }
+}

@@ -1,0 +1,35 @@
+//! The product's nouns and their rules. No IO, no transport, no database types.
+
+mod canonical;
+mod datasource;
+mod duration;
+mod enums;
+mod event;
+mod filter;
+mod keys;
+pub mod paging;
+mod record;
+mod tenant;
+mod validate;
+
+pub use canonical::{canonical_json, checksum};
+pub use datasource::{Datasource, SecretInfo, SecretPins, State, TestSample, Version, WorkerMetrics};
+pub use duration::{HumanDuration, parse_duration};
+pub use enums::{
+    ApprovalState, DatasourceStatus, DesiredState, EventType, OnError, Outcome, Role, VersionState, WorkerStatus,
+};
+pub use event::{AuditEntry, Event, FieldChange};
+pub use filter::{AuditFilter, DatasourceFilter, DatasourceKey, DatasourceOrder, DatasourceOrderField, EventFilter};
+pub use keys::WrappedDataKey;
+pub use record::{Record, StableId};
+pub use tenant::{Scope, Tenant};
+pub use validate::{check_description, check_label, check_name, check_secret_key, check_tags, normalise_tags};
+
+/// The time of every stored row, to the microsecond that PostgreSQL keeps.
+pub type Timestamp = chrono::DateTime<chrono::Utc>;
+
+/// Now, rounded so that a stored value reads back equal.
+pub fn now() -> Timestamp {
+    use chrono::SubsecRound;
+    chrono::Utc::now().trunc_subsecs(6)
+}

@@ -1,0 +1,54 @@
+//! What the HTTP and WebSocket transports share: the gateway, the verifier, and who is calling.
+
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::extract::{ConnectInfo, FromRequestParts};
+use axum::http::request::Parts;
+
+use super::Gateway;
+use crate::app::OpContext;
+use crate::auth::jwt::Verifier;
+
+/// The token that GraphiQL starts with; only in embedded mode there is one.
+#[derive(Clone, Default)]
+pub struct EmbeddedToken(pub Option<Arc<dyn Fn() -> Option<String> + Send + Sync>>);
+
+#[derive(Clone)]
+pub(super) struct Api {
+    pub(super) gateway: Gateway,
+    pub(super) verifier: Arc<Verifier>,
+    pub(super) token: EmbeddedToken,
+    pub(super) timeout: Duration,
+}
+
+/// Where a request comes from, before anybody is authenticated.
+pub(super) struct Origin {
+    pub(super) request_id: String,
+    address: Option<IpAddr>,
+    authorization: Option<String>,
+}
+
+impl<S: Sync> FromRequestParts<S> for Origin {
+    type Rejection = std::convert::Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Self::Rejection> {
+        let text = |name: &str| parts.headers.get(name).and_then(|v| v.to_str().ok()).map(str::to_owned);
+        Ok(Self {
+            request_id: text("x-request-id").unwrap_or_default(),
+            address: parts.extensions.get::<ConnectInfo<SocketAddr>>().map(|info| info.0.ip()),
+            authorization: text("authorization"),
+        })
+    }
+}
+
+impl Origin {
+    pub(super) fn context(&self, actor: crate::auth::Actor) -> OpContext {
+        OpContext { actor, request_id: self.request_id.clone(), source_address: self.address }
+    }
+
+    pub(super) fn authenticate(&self, verifier: &Verifier) -> crate::error::Result<OpContext> {
+        Ok(self.context(verifier.authenticate(self.authorization.as_deref())?))
+    }
+}

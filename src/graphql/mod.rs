@@ -1,0 +1,78 @@
+//! The GraphQL API.
+//!
+//! A resolver parses, calls one use-case and shapes the answer. What a field
+//! needs is declared once, in its `@hasRole` directive; [`guard`] reads the
+//! finished schema and refuses an operation before anything of it runs.
+
+mod api;
+mod connection;
+mod cost;
+mod error;
+mod graphiql;
+mod guard;
+mod http;
+mod inputs;
+mod loaders;
+mod mutation;
+mod prepare;
+mod query;
+mod runs;
+mod subscription;
+mod types;
+mod ws;
+
+use std::sync::Arc;
+
+use async_graphql::{SDLExportOptions, Schema, SchemaBuilder};
+
+pub use api::EmbeddedToken;
+pub use http::routes;
+
+use self::connection::Plain;
+use self::types::{AuditEntry, DatasourceEvent, DatasourceVersion};
+use crate::app::App;
+use crate::config::GraphqlSettings;
+use crate::telemetry::Metrics;
+
+pub type StudioSchema = Schema<query::Query, mutation::Mutation, subscription::Subscription>;
+
+/// Everything that the transports of the GraphQL API share; cheap to clone.
+#[derive(Clone)]
+pub struct Gateway(Arc<Inner>);
+
+struct Inner {
+    app: App,
+    schema: StudioSchema,
+    rules: guard::Rules,
+    limits: GraphqlSettings,
+    metrics: Arc<Metrics>,
+}
+
+impl Gateway {
+    /// Fails when a root field declares no role: such a schema is never served.
+    pub fn new(app: App, limits: GraphqlSettings, metrics: Arc<Metrics>) -> Result<Self, String> {
+        let schema = builder()
+            .limit_depth(limits.graphql_max_depth)
+            .limit_aliases(limits.graphql_max_aliases)
+            .limit_directives(limits.graphql_max_directives)
+            .data(app.clone())
+            .finish();
+        let rules = guard::Rules::from_sdl(&schema.sdl())?;
+        Ok(Self(Arc::new(Inner { app, schema, rules, limits, metrics })))
+    }
+}
+
+/// The schema as `schema.graphql` has it.
+pub fn sdl() -> String {
+    builder().finish().sdl_with_options(SDLExportOptions::new().sorted_fields().sorted_arguments().sorted_enum_items())
+}
+
+fn builder() -> SchemaBuilder<query::Query, mutation::Mutation, subscription::Subscription> {
+    let builder = Schema::build(query::Query, mutation::Mutation, subscription::Subscription);
+    // The engine's own types of a connection come without a description.
+    builder
+        .override_output_type_description::<query::DatasourceConnection>("A page of datasources.")
+        .override_output_type_description::<Plain<DatasourceVersion>>("A page of versions.")
+        .override_output_type_description::<Plain<DatasourceEvent>>("A page of the timeline.")
+        .override_output_type_description::<Plain<AuditEntry>>("A page of the audit log.")
+}

@@ -1,0 +1,330 @@
+use async_graphql::{Context, MaybeUndefined, Object, Result, SimpleObject};
+use serde_json::Value;
+use std::sync::Arc;
+
+use super::error::Shape;
+use super::guard::HasRole;
+use super::inputs::{
+    ArchiveDatasourceInput, CloneDatasourceInput, CreateDatasourceInput, CreateDatasourceVersionInput,
+    DatasourceActionInput, DeleteDatasourceSecretInput, PublishDatasourceInput, RollbackDatasourceInput,
+    SetDatasourceSecretInput, TestDatasourceInput, UpdateDatasourceInput, uuid,
+};
+use super::runs::TestRun;
+use super::types::{Datasource, DatasourceSecret, DatasourceVersion};
+use crate::app::{self, App, OpContext, TestInput, TestRequest};
+use crate::auth::Permission;
+use crate::error::Error;
+
+/// Writing.
+pub struct Mutation;
+
+/// The datasource as it is now.
+#[derive(SimpleObject)]
+struct DatasourcePayload {
+    /// As it is now.
+    datasource: Datasource,
+}
+
+/// The version, and the datasource as it is now.
+#[derive(SimpleObject)]
+struct DatasourceVersionPayload {
+    /// As it is now.
+    datasource: Datasource,
+    /// As it is now.
+    version: DatasourceVersion,
+}
+
+/// The secret, without its value.
+#[derive(SimpleObject)]
+struct DatasourceSecretPayload {
+    /// As it is now.
+    datasource: Datasource,
+    /// As it is now; for a deletion, as it was.
+    secret: DatasourceSecret,
+    /// Whether the published version still runs with an older value: call `repinDatasourceSecrets` to change that.
+    repin_required: bool,
+}
+
+/// What came of a test.
+#[derive(SimpleObject)]
+struct TestDatasourcePayload {
+    /// The run.
+    run: TestRun,
+}
+
+fn payload(row: crate::domain::Datasource) -> DatasourcePayload {
+    DatasourcePayload { datasource: Datasource(row) }
+}
+
+fn clearable(value: MaybeUndefined<String>) -> Option<Option<String>> {
+    match value {
+        MaybeUndefined::Undefined => None,
+        MaybeUndefined::Null => Some(None),
+        MaybeUndefined::Value(text) => Some(Some(text)),
+    }
+}
+
+/// Everything that can be changed.
+#[Object]
+impl Mutation {
+    /// Creates a datasource; with a configuration, also its first draft.
+    #[graphql(directive = HasRole::apply(Permission::Edit))]
+    async fn create_datasource(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The new datasource.")] input: CreateDatasourceInput,
+    ) -> Result<DatasourcePayload> {
+        let input = app::CreateDatasource {
+            name: input.name,
+            connector_type: input.connector_type,
+            project: input.project,
+            description: input.description,
+            owner: input.owner,
+            team: input.team,
+            category: input.category,
+            tags: input.tags.unwrap_or_default(),
+            config: input.config.map(|c| c.0),
+            comment: input.comment,
+        };
+        let (app, op) = (ctx.data::<App>()?, ctx.data::<OpContext>()?);
+        app.create_datasource(op, input).await.shaped(ctx).map(payload)
+    }
+
+    /// Edits what describes a datasource. Its configuration changes by versions.
+    #[graphql(directive = HasRole::apply(Permission::Edit))]
+    async fn update_datasource(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The changes.")] input: UpdateDatasourceInput,
+    ) -> Result<DatasourcePayload> {
+        let input = app::UpdateDatasource {
+            id: uuid("/id", &input.id).shaped(ctx)?,
+            expected_revision: input.expected_revision,
+            name: input.name,
+            description: input.description,
+            owner: input.owner,
+            team: clearable(input.team),
+            category: clearable(input.category),
+            tags: input.tags,
+            reason: input.reason,
+        };
+        let (app, op) = (ctx.data::<App>()?, ctx.data::<OpContext>()?);
+        app.update_datasource(op, input).await.shaped(ctx).map(payload)
+    }
+
+    /// Stops a datasource and hides it. Its history stays, and its name becomes free.
+    #[graphql(directive = HasRole::apply(Permission::Archive))]
+    async fn archive_datasource(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Which one, and why.")] input: ArchiveDatasourceInput,
+    ) -> Result<DatasourcePayload> {
+        let id = uuid("/id", &input.id).shaped(ctx)?;
+        let (app, op) = (ctx.data::<App>()?, ctx.data::<OpContext>()?);
+        let done = app.archive_datasource(op, id, input.expected_revision, input.reason.as_deref()).await;
+        done.shaped(ctx).map(payload)
+    }
+
+    /// Brings an archived datasource back, stopped.
+    #[graphql(directive = HasRole::apply(Permission::Archive))]
+    async fn restore_datasource(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Which one, and why.")] input: DatasourceActionInput,
+    ) -> Result<DatasourcePayload> {
+        let id = uuid("/id", &input.id).shaped(ctx)?;
+        let (app, op) = (ctx.data::<App>()?, ctx.data::<OpContext>()?);
+        app.restore_datasource(op, id, input.reason.as_deref()).await.shaped(ctx).map(payload)
+    }
+
+    /// Creates a datasource from another one's description and configuration, without its secrets.
+    #[graphql(directive = HasRole::apply(Permission::Edit))]
+    async fn clone_datasource(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Which one, and the name of the copy.")] input: CloneDatasourceInput,
+    ) -> Result<DatasourcePayload> {
+        let id = uuid("/id", &input.id).shaped(ctx)?;
+        let input = app::CloneDatasource { id, name: input.name, project: input.project, version: input.version };
+        let (app, op) = (ctx.data::<App>()?, ctx.data::<OpContext>()?);
+        app.clone_datasource(op, input).await.shaped(ctx).map(payload)
+    }
+
+    /// Stores a configuration as a new draft, if it is valid.
+    #[graphql(directive = HasRole::apply(Permission::Edit))]
+    async fn create_datasource_version(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The draft.")] input: CreateDatasourceVersionInput,
+    ) -> Result<DatasourceVersionPayload> {
+        let input = app::CreateVersion {
+            id: uuid("/id", &input.id).shaped(ctx)?,
+            config: input.config.0,
+            comment: input.comment,
+            expected_revision: input.expected_revision,
+        };
+        let (app, op) = (ctx.data::<App>()?, ctx.data::<OpContext>()?);
+        let (row, version) = app.create_version(op, input).await.shaped(ctx)?;
+        Ok(version_payload(row, version))
+    }
+
+    /// Makes a draft go live. The worker takes it over without losing a record.
+    #[graphql(directive = HasRole::apply(Permission::Publish))]
+    async fn publish_datasource(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Which version, and why.")] input: PublishDatasourceInput,
+    ) -> Result<DatasourceVersionPayload> {
+        let input = app::Publish {
+            id: uuid("/id", &input.id).shaped(ctx)?,
+            version: input.version,
+            comment: input.comment,
+            expected_revision: input.expected_revision,
+        };
+        let (app, op) = (ctx.data::<App>()?, ctx.data::<OpContext>()?);
+        let (row, version) = app.publish(op, input).await.shaped(ctx)?;
+        Ok(version_payload(row, version))
+    }
+
+    /// Makes a version that was published before go live again.
+    #[graphql(directive = HasRole::apply(Permission::Publish))]
+    async fn rollback_datasource(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "To which version, and why.")] input: RollbackDatasourceInput,
+    ) -> Result<DatasourceVersionPayload> {
+        let input = app::Rollback {
+            id: uuid("/id", &input.id).shaped(ctx)?,
+            target_version: input.target_version,
+            comment: input.comment,
+            expected_revision: input.expected_revision,
+            repin_secrets: input.repin_secrets,
+        };
+        let (app, op) = (ctx.data::<App>()?, ctx.data::<OpContext>()?);
+        let (row, version) = app.rollback(op, input).await.shaped(ctx)?;
+        Ok(version_payload(row, version))
+    }
+
+    /// Runs a configuration on a payload, in a sandbox: nothing is delivered and no checkpoint moves.
+    /// Without payload, sample or fetch, the connector's example is used.
+    #[graphql(directive = HasRole::apply(Permission::Test))]
+    async fn test_datasource(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The configuration and the payload.")] input: TestDatasourceInput,
+    ) -> Result<TestDatasourcePayload> {
+        let id = uuid("/id", &input.id).shaped(ctx)?;
+        let source = match (input.payload, input.sample, input.fetch) {
+            (None, None, false) => TestInput::Example,
+            (Some(payload), None, false) => TestInput::Payload(match payload.0 {
+                Value::String(raw) => raw.into_bytes(),
+                json => json.to_string().into_bytes(),
+            }),
+            (None, Some(name), false) => TestInput::Sample(name),
+            (None, None, true) => TestInput::Fetch,
+            _ => {
+                let message = "cannot be combined: pass one of payload, sample and fetch";
+                return Err(Error::invalid("/payload", message)).shaped(ctx);
+            }
+        };
+        let request = TestRequest {
+            id,
+            version: input.version,
+            config_override: input.config_override.map(|c| c.0),
+            input: source,
+            save_sample_as: input.save_sample_as,
+        };
+        let (app, op) = (ctx.data::<App>()?, ctx.data::<OpContext>()?);
+        let run = app.test(op, request).await.shaped(ctx)?;
+        Ok(TestDatasourcePayload { run: run.into() })
+    }
+
+    /// Asks for the published version to run.
+    #[graphql(directive = HasRole::apply(Permission::Operate))]
+    async fn start_datasource(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Which one, and why.")] input: DatasourceActionInput,
+    ) -> Result<DatasourcePayload> {
+        let id = uuid("/id", &input.id).shaped(ctx)?;
+        let (app, op) = (ctx.data::<App>()?, ctx.data::<OpContext>()?);
+        app.start(op, id, input.reason.as_deref()).await.shaped(ctx).map(payload)
+    }
+
+    /// Asks for the worker to drain and stop.
+    #[graphql(directive = HasRole::apply(Permission::Operate))]
+    async fn stop_datasource(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Which one, and why.")] input: DatasourceActionInput,
+    ) -> Result<DatasourcePayload> {
+        let id = uuid("/id", &input.id).shaped(ctx)?;
+        let (app, op) = (ctx.data::<App>()?, ctx.data::<OpContext>()?);
+        app.stop(op, id, input.reason.as_deref()).await.shaped(ctx).map(payload)
+    }
+
+    /// Asks for a fresh worker of the same version.
+    #[graphql(directive = HasRole::apply(Permission::Operate))]
+    async fn restart_datasource(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Which one, and why.")] input: DatasourceActionInput,
+    ) -> Result<DatasourcePayload> {
+        let id = uuid("/id", &input.id).shaped(ctx)?;
+        let (app, op) = (ctx.data::<App>()?, ctx.data::<OpContext>()?);
+        app.restart(op, id, input.reason.as_deref()).await.shaped(ctx).map(payload)
+    }
+
+    /// Gives a secret a value, the first one or a new one.
+    #[graphql(directive = HasRole::apply(Permission::ManageSecrets))]
+    async fn set_datasource_secret(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The key and the value.")] input: SetDatasourceSecretInput,
+    ) -> Result<DatasourceSecretPayload> {
+        let input = app::SetSecret {
+            id: uuid("/id", &input.id).shaped(ctx)?,
+            key: input.key,
+            value: input.value.into(),
+            repin: input.repin,
+            reason: input.reason,
+        };
+        let (app, op) = (ctx.data::<App>()?, ctx.data::<OpContext>()?);
+        let done = app.set_secret(op, input).await.shaped(ctx)?;
+        Ok(DatasourceSecretPayload {
+            datasource: Datasource(done.datasource),
+            secret: done.secret.into(),
+            repin_required: done.repin_required,
+        })
+    }
+
+    /// Forgets every value of a secret.
+    #[graphql(directive = HasRole::apply(Permission::ManageSecrets))]
+    async fn delete_datasource_secret(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Which key, and why.")] input: DeleteDatasourceSecretInput,
+    ) -> Result<DatasourceSecretPayload> {
+        let id = uuid("/id", &input.id).shaped(ctx)?;
+        let input = app::DeleteSecret { id, key: input.key, force: input.force, reason: input.reason };
+        let (app, op) = (ctx.data::<App>()?, ctx.data::<OpContext>()?);
+        let (row, secret) = app.delete_secret(op, input).await.shaped(ctx)?;
+        Ok(DatasourceSecretPayload { datasource: Datasource(row), secret: secret.into(), repin_required: false })
+    }
+
+    /// Lets the published version run with the newest values of its secrets.
+    #[graphql(directive = HasRole::apply(Permission::ManageSecrets))]
+    async fn repin_datasource_secrets(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Which one, and why.")] input: DatasourceActionInput,
+    ) -> Result<DatasourcePayload> {
+        let id = uuid("/id", &input.id).shaped(ctx)?;
+        let (app, op) = (ctx.data::<App>()?, ctx.data::<OpContext>()?);
+        app.repin_secrets(op, id, input.reason.as_deref()).await.shaped(ctx).map(payload)
+    }
+}
+
+fn version_payload(row: crate::domain::Datasource, version: crate::domain::Version) -> DatasourceVersionPayload {
+    DatasourceVersionPayload { datasource: Datasource(row), version: DatasourceVersion(Arc::new(version)) }
+}

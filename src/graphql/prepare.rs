@@ -1,0 +1,162 @@
+//! From a request to an answer: parse, check limits and roles, execute, count.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use async_graphql::parser::types::{DocumentOperations, ExecutableDocument, OperationDefinition, OperationType};
+use async_graphql::{Data, Executor, Request, Response, ServerError, Variables};
+use futures::StreamExt;
+use futures::stream::BoxStream;
+
+use super::error::{RequestId, complete, refusal};
+use super::loaders::Loaders;
+use super::{Gateway, cost, error};
+use crate::app::OpContext;
+use crate::error::{Error, ErrorCode};
+
+/// A document that may be executed.
+pub(super) struct Prepared {
+    request: Request,
+    pub(super) operation_type: OperationType,
+    operation_name: Option<String>,
+}
+
+impl Gateway {
+    /// Parses and checks. What comes back as an error was not executed in any part.
+    pub(super) fn prepare(&self, mut request: Request, ctx: &OpContext) -> Result<Prepared, Box<Response>> {
+        let refuse = |error: ServerError| {
+            let mut response = Response::from_errors(vec![error]);
+            complete(&mut response, &self.0.limits, &ctx.request_id);
+            Box::new(response)
+        };
+        if request.query.len() > self.0.limits.graphql_max_body {
+            let message = format!("the document is longer than {} bytes", self.0.limits.graphql_max_body);
+            return Err(refuse(refusal(ErrorCode::QueryTooComplex, message)));
+        }
+        let name = request.operation_name.clone();
+        // Taken out, for a borrow of the parsed document is a borrow of the request.
+        let variables = std::mem::take(&mut request.variables);
+        let document = request.parsed_query().map_err(refuse)?;
+        let (operation_name, operation) = select(document, name.as_deref()).map_err(refuse)?;
+        let most = self.0.limits.graphql_max_complexity;
+        cost::check(&self.0.rules, document, operation, &variables, most).map_err(refuse)?;
+        check_variables(operation, &variables).map_err(refuse)?;
+        self.0.rules.check(document, operation, &ctx.actor).map_err(refuse)?;
+        let (operation_type, operation_name) = (operation.ty, operation_name.map(str::to_owned));
+        let request = request
+            .variables(variables)
+            .data(ctx.clone())
+            .data(RequestId(ctx.request_id.clone()))
+            .data(Loaders::new(self.0.app.clone(), ctx.clone()));
+        Ok(Prepared { request, operation_type, operation_name })
+    }
+
+    pub(super) async fn run(&self, prepared: Prepared, ctx: &OpContext) -> Response {
+        let began = Instant::now();
+        let mut response = self.0.schema.execute(prepared.request).await;
+        complete(&mut response, &self.0.limits, &ctx.request_id);
+        self.count(prepared.operation_type, prepared.operation_name.as_deref(), &response, began);
+        response
+    }
+
+    pub(super) fn run_stream(&self, prepared: Prepared, ctx: &OpContext) -> BoxStream<'static, Response> {
+        let (limits, request_id) = (self.0.limits.clone(), ctx.request_id.clone());
+        self.0.metrics.graphql_request(
+            type_name(prepared.operation_type),
+            prepared.operation_name.as_deref(),
+            None,
+            std::time::Duration::ZERO,
+        );
+        let stream = self.0.schema.execute_stream(prepared.request);
+        stream
+            .map(move |mut response| {
+                complete(&mut response, &limits, &request_id);
+                response
+            })
+            .boxed()
+    }
+
+    /// Answers a refusal in the shape of an answer, and counts it.
+    pub(super) fn refused(&self, error: &Error, request_id: &str) -> Response {
+        let shaped = error::shape(error, request_id).into_server_error(async_graphql::Pos::default());
+        let shaped = ServerError { locations: Vec::new(), ..shaped };
+        Response::from_errors(vec![shaped])
+    }
+
+    fn count(&self, ty: OperationType, name: Option<&str>, response: &Response, began: Instant) {
+        let code = response.errors.first().and_then(|e| e.extensions.as_ref()).and_then(|e| e.get("code"));
+        let code = code.and_then(|value| match value {
+            async_graphql::Value::String(text) => ErrorCode::ALL.into_iter().find(|c| c.as_str() == text),
+            _ => None,
+        });
+        self.0.metrics.graphql_request(type_name(ty), name, code, began.elapsed());
+    }
+}
+
+fn type_name(ty: OperationType) -> &'static str {
+    match ty {
+        OperationType::Query => "query",
+        OperationType::Mutation => "mutation",
+        OperationType::Subscription => "subscription",
+    }
+}
+
+fn select<'a>(
+    document: &'a ExecutableDocument,
+    name: Option<&str>,
+) -> Result<(Option<&'a str>, &'a OperationDefinition), ServerError> {
+    let missing = |message: &str| Err(refusal(ErrorCode::ValidationFailed, message));
+    match (&document.operations, name) {
+        (DocumentOperations::Single(operation), None) => Ok((None, &operation.node)),
+        (DocumentOperations::Single(_), Some(_)) => missing("the document has no operation of that name"),
+        (DocumentOperations::Multiple(all), Some(name)) => match all.get_key_value(name) {
+            Some((name, operation)) => Ok((Some(name.as_str()), &operation.node)),
+            None => missing("the document has no operation of that name"),
+        },
+        (DocumentOperations::Multiple(all), None) => match all.iter().next() {
+            Some((name, operation)) if all.len() == 1 => Ok((Some(name.as_str()), &operation.node)),
+            _ => missing("the document has several operations; name one in operationName"),
+        },
+    }
+}
+
+/// A variable that must have a value and has none is a fault of the request, so nothing is executed;
+/// the engine would find it only at the field that uses it.
+fn check_variables(operation: &OperationDefinition, variables: &Variables) -> Result<(), ServerError> {
+    for definition in &operation.variable_definitions {
+        let (name, ty) = (&definition.node.name.node, &definition.node.var_type.node);
+        let given = variables.get(name).is_some_and(|value| *value != async_graphql::Value::Null);
+        let absent = !variables.contains_key(name);
+        let defaulted = absent && definition.node.default_value.is_some();
+        if !(ty.nullable || given || defaulted) {
+            let mut error =
+                refusal(ErrorCode::ValidationFailed, format!("the variable ${name} of type {ty} has no value"));
+            error.locations = vec![definition.pos];
+            return Err(error);
+        }
+    }
+    Ok(())
+}
+
+/// One caller's view of the gateway, for the WebSocket protocol.
+#[derive(Clone)]
+pub(super) struct Session {
+    pub(super) gateway: Gateway,
+    pub(super) ctx: OpContext,
+}
+
+impl Executor for Session {
+    async fn execute(&self, request: Request) -> Response {
+        match self.gateway.prepare(request, &self.ctx) {
+            Ok(prepared) => self.gateway.run(prepared, &self.ctx).await,
+            Err(response) => *response,
+        }
+    }
+
+    fn execute_stream(&self, request: Request, _: Option<Arc<Data>>) -> BoxStream<'static, Response> {
+        match self.gateway.prepare(request, &self.ctx) {
+            Ok(prepared) => self.gateway.run_stream(prepared, &self.ctx),
+            Err(response) => futures::stream::iter([*response]).boxed(),
+        }
+    }
+}

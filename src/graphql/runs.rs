@@ -1,0 +1,99 @@
+//! Test runs on the wire.
+
+use async_graphql::{Json, SimpleObject};
+use serde_json::Value;
+
+use crate::app;
+use crate::domain::Timestamp;
+
+/// What came of a test: nothing was delivered, and no checkpoint moved.
+#[derive(SimpleObject)]
+pub(super) struct TestRun {
+    /// Whether every record was mapped.
+    success: bool,
+    /// The version that was tested; null for a configuration that is not stored.
+    version: Option<i32>,
+    /// The records as a sink would get them, at most 100.
+    outputs: Vec<TestOutput>,
+    /// The records that failed, at most 100.
+    errors: Vec<TestRecordError>,
+    /// What is probably not meant so.
+    warnings: Vec<String>,
+    /// What the transform printed.
+    logs: Vec<String>,
+    /// The payload, where it was fetched, stored or the connector's example.
+    payload: Option<String>,
+    /// How long it took, in milliseconds.
+    duration_ms: u64,
+}
+
+/// A record as a sink would get it.
+#[derive(SimpleObject)]
+pub(super) struct TestOutput {
+    /// Its id.
+    id: String,
+    /// Its kind.
+    kind: String,
+    /// Its fields.
+    data: Json<Value>,
+}
+
+/// Why a record could not be mapped.
+#[derive(SimpleObject)]
+pub(super) struct TestRecordError {
+    /// Which of the input records, from 0; null when the payload as a whole could not be read.
+    record: Option<usize>,
+    /// A stable code.
+    code: String,
+    /// JSON pointer of the part of the configuration that failed.
+    path: String,
+    /// What went wrong.
+    message: String,
+}
+
+impl From<app::TestRun> for TestRun {
+    fn from(run: app::TestRun) -> Self {
+        Self {
+            success: run.success(),
+            version: run.version,
+            outputs: run
+                .outputs
+                .into_iter()
+                .map(|o| TestOutput { id: o.id, kind: o.kind, data: Json(o.data) })
+                .collect(),
+            errors: run
+                .errors
+                .into_iter()
+                .map(|e| TestRecordError { record: e.record, code: e.code, path: e.path, message: e.message })
+                .collect(),
+            warnings: run.warnings,
+            logs: run.logs,
+            payload: run.payload,
+            duration_ms: u64::try_from(run.duration.as_millis()).unwrap_or(u64::MAX),
+        }
+    }
+}
+
+/// A stored payload to test on.
+#[derive(SimpleObject)]
+pub(super) struct TestSample {
+    /// Its name.
+    name: String,
+    /// The raw payload.
+    payload: String,
+    /// When it was stored.
+    created_at: Timestamp,
+    /// Who stored it.
+    created_by: String,
+}
+
+impl From<crate::domain::TestSample> for TestSample {
+    fn from(sample: crate::domain::TestSample) -> Self {
+        Self {
+            name: sample.name,
+            payload: sample.payload,
+            created_at: sample.created_at,
+            created_by: sample.created_by,
+        }
+    }
+}

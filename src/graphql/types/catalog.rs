@@ -1,0 +1,115 @@
+//! What this server has, and who is asking.
+
+use async_graphql::{Json, Object, SimpleObject};
+use serde_json::Value;
+
+use super::Role;
+use crate::auth::Permission;
+use crate::domain::Timestamp;
+
+/// A kind of source that a datasource can read.
+#[derive(SimpleObject)]
+pub(in crate::graphql) struct ConnectorType {
+    /// The value of `connector.type`.
+    name: &'static str,
+    /// Its name for people.
+    title: &'static str,
+    /// What it does.
+    description: &'static str,
+    /// Grows when its configuration changes incompatibly.
+    schema_version: i32,
+    /// JSON Schema (2020-12) of the `connector` section, without `type`.
+    config_schema: Json<Value>,
+    /// A payload as the real system sends it.
+    sample: Json<Value>,
+}
+
+impl From<&crate::connectors::ConnectorSpec> for ConnectorType {
+    fn from(spec: &crate::connectors::ConnectorSpec) -> Self {
+        Self {
+            name: spec.name,
+            title: spec.title,
+            description: spec.description,
+            schema_version: spec.schema_version,
+            config_schema: Json(spec.config_schema.clone()),
+            sample: Json(spec.sample.clone()),
+        }
+    }
+}
+
+/// A kind of destination that records can go to.
+#[derive(SimpleObject)]
+pub(in crate::graphql) struct SinkType {
+    /// The value of `delivery.sink.type`.
+    name: &'static str,
+    /// Its name for people.
+    title: &'static str,
+    /// What it does.
+    description: &'static str,
+    /// JSON Schema (2020-12) of the `sink` section, without `type`.
+    config_schema: Json<Value>,
+}
+
+impl From<&crate::sinks::SinkSpec> for SinkType {
+    fn from(spec: &crate::sinks::SinkSpec) -> Self {
+        Self {
+            name: spec.name,
+            title: spec.title,
+            description: spec.description,
+            config_schema: Json(spec.config_schema.clone()),
+        }
+    }
+}
+
+/// Who is asking.
+pub(in crate::graphql) struct Viewer(pub(in crate::graphql) crate::auth::Actor);
+
+/// The caller, and what the caller may do.
+#[Object]
+impl Viewer {
+    /// The subject of the token.
+    async fn subject(&self) -> &str {
+        &self.0.subject
+    }
+
+    /// The role that the token grants.
+    async fn role(&self) -> Role {
+        self.0.role.into()
+    }
+
+    /// The organisation that the token is for.
+    async fn org(&self) -> &str {
+        self.0.scope.org_id()
+    }
+
+    /// The projects that the token is limited to; null means all.
+    async fn projects(&self) -> Option<&[String]> {
+        self.0.scope.project_ids()
+    }
+
+    /// When the token ends.
+    async fn expires_at(&self) -> Option<Timestamp> {
+        self.0.expires_at
+    }
+
+    /// Everything that the role allows, by name.
+    async fn permissions(&self) -> Vec<&'static str> {
+        let allowed = Permission::ALL.iter().filter(|p| crate::auth::policy::allows(self.0.role, **p));
+        allowed.map(|p| p.as_str()).collect()
+    }
+}
+
+/// One thing that is wrong with a document.
+#[derive(SimpleObject)]
+pub(in crate::graphql) struct ConfigProblem {
+    /// JSON pointer (RFC 6901) of the part that is wrong; empty for the whole.
+    pointer: String,
+    /// What is wrong and what would be right.
+    message: String,
+}
+
+impl From<crate::error::Problem> for ConfigProblem {
+    fn from(p: crate::error::Problem) -> Self {
+        Self { pointer: p.pointer, message: p.message }
+    }
+}

@@ -1,0 +1,157 @@
+//! Closed sets on the wire, each a mirror of its set in the domain.
+
+use async_graphql::Enum;
+
+use crate::domain;
+
+macro_rules! mirror {
+    ($(#[$doc:meta])* $name:ident of $source:ty { $($(#[$vdoc:meta])* $variant:ident),+ $(,)? }) => {
+        $(#[$doc])*
+        #[derive(Enum, Clone, Copy, Debug, PartialEq, Eq)]
+        pub(in crate::graphql) enum $name { $($(#[$vdoc])* $variant),+ }
+
+        impl From<$source> for $name {
+            fn from(value: $source) -> Self {
+                match value { $(<$source>::$variant => Self::$variant),+ }
+            }
+        }
+
+        impl From<$name> for $source {
+            fn from(value: $name) -> Self {
+                match value { $($name::$variant => Self::$variant),+ }
+            }
+        }
+    };
+}
+
+mirror! {
+    /// What a caller may do; each role may do all that the one before it may.
+    Role of domain::Role {
+        /// Reads the catalog, versions, state, metrics, events and test results.
+        Viewer,
+        /// Also drafts, tests, starts, stops and restarts.
+        Operator,
+        /// Also publishes, rolls back, archives, and manages secrets and the audit log.
+        Admin,
+    }
+}
+
+mirror! {
+    /// What people see of a datasource at a glance.
+    DatasourceStatus of domain::DatasourceStatus {
+        /// Never published.
+        Draft,
+        /// Published and wanted.
+        Active,
+        /// Stopped by somebody.
+        Disabled,
+        /// Wanted, but its worker fails.
+        Error,
+    }
+}
+
+mirror! {
+    /// Where a version is in its life.
+    VersionState of domain::VersionState {
+        /// Not published yet.
+        Draft,
+        /// The one that runs.
+        Published,
+        /// Was published before; a rollback can bring it back.
+        Archived,
+    }
+}
+
+mirror! {
+    /// Whether a second person agreed.
+    ApprovalState of domain::ApprovalState {
+        /// No policy asks for it.
+        NotRequired,
+        /// Waits for a decision.
+        Pending,
+        /// Somebody agreed.
+        Approved,
+        /// Somebody refused.
+        Rejected,
+    }
+}
+
+mirror! {
+    /// What people want of a worker.
+    DesiredState of domain::DesiredState {
+        /// It should run.
+        Running,
+        /// It should not run.
+        Stopped,
+    }
+}
+
+mirror! {
+    /// What the registry last saw of a worker.
+    WorkerStatus of domain::WorkerStatus {
+        /// Connecting.
+        Starting,
+        /// Reading, or ready to be called.
+        Running,
+        /// Failed, and waiting for its next try.
+        BackingOff,
+        /// Failed in a way that no retry mends: change the configuration or a secret, or restart it.
+        Error,
+        /// Not running, as wanted.
+        Stopped,
+    }
+}
+
+mirror! {
+    /// How an audited attempt ended.
+    AuditOutcome of domain::Outcome {
+        /// It was done.
+        Success,
+        /// It was not allowed.
+        Refused,
+        /// It was allowed and went wrong.
+        Failed,
+    }
+}
+
+mirror! {
+    /// An entry kind on the timeline.
+    EventType of domain::EventType {
+        /// A datasource was created.
+        Created,
+        /// Its description was edited.
+        Updated,
+        /// It was archived.
+        Archived,
+        /// It was brought back from the archive.
+        Restored,
+        /// It was created as a copy of another.
+        Cloned,
+        /// A draft was created.
+        VersionCreated,
+        /// A version went live.
+        Published,
+        /// An earlier version went live again.
+        RolledBack,
+        /// Somebody started it.
+        Started,
+        /// Somebody stopped it.
+        Stopped,
+        /// Somebody asked for a fresh worker.
+        Restarted,
+        /// A configuration was tested.
+        TestRun,
+        /// The worker failed.
+        WorkerError,
+        /// The worker runs again after a failure.
+        Recovered,
+        /// A secret got a value.
+        SecretSet,
+        /// A secret was deleted.
+        SecretDeleted,
+        /// The published version runs with newer secret values.
+        SecretsRepinned,
+        /// Not an event: a gap in a feed, whose events are no longer kept. The payload says from where to where.
+        Dropped,
+    }
+}

@@ -1,0 +1,17 @@
+//! What clients read. Each type wraps a domain object; none is a row.
+
+mod catalog;
+mod datasource;
+mod enums;
+mod history;
+mod state;
+mod version;
+
+pub(super) use catalog::{ConfigProblem, ConnectorType, SinkType, Viewer};
+pub(super) use datasource::{Datasource, DatasourceSecret};
+pub(super) use enums::{
+    ApprovalState, AuditOutcome, DatasourceStatus, DesiredState, EventType, Role, VersionState, WorkerStatus,
+};
+pub(super) use history::{AuditEntry, DatasourceEvent};
+pub(super) use state::{DatasourceMetric, DatasourceState};
+pub(super) use version::DatasourceVersion;

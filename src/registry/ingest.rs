@@ -1,0 +1,181 @@
+//! Where pushed records come in: every node serves every push source that should run.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::time::Duration;
+
+use tokio::sync::Notify;
+use uuid::Uuid;
+
+use super::Limiter;
+use super::pipeline::{Patience, Pipeline};
+use super::stats::Delivered;
+use super::supervisor::fsm::Failure;
+use crate::connectors::{PushRefusal, PushRequest, PushSource};
+
+/// How soon a sender may come again whose webhook has no worker yet.
+const WORKER_WAIT: Duration = Duration::from_secs(1);
+
+/// The push workers of this node.
+#[derive(Default)]
+pub struct IngestTable {
+    workers: RwLock<HashMap<Uuid, Arc<PushWorker>>>,
+    /// The push sources that should run here, whether their workers do or not.
+    expected: RwLock<HashSet<Uuid>>,
+    /// Whether `expected` was ever complete.
+    settled: AtomicBool,
+}
+
+/// What became of an accepted request.
+#[derive(Clone, Copy, Debug)]
+pub struct Receipt {
+    pub version: i32,
+    pub outcome: Delivered,
+}
+
+/// Why a request was not accepted. Nothing of it was kept.
+#[derive(Debug)]
+pub enum IngestError {
+    /// No push source of this id should run here.
+    NotFound,
+    Refused(PushRefusal),
+    /// Too fast; come back after this long.
+    RateLimited(Duration),
+    /// The worker or its sink does not take it now; come back after this long.
+    Unavailable(Duration),
+    /// The record cannot be mapped, and the version says to stop then.
+    Unprocessable(String),
+}
+
+pub struct PushWorker {
+    source: Arc<dyn PushSource>,
+    pipeline: Arc<Pipeline>,
+    limiter: Option<Limiter>,
+    /// Held for reading by every request under way; closed for good by a drain.
+    gate: tokio::sync::RwLock<bool>,
+    failure: Mutex<Option<Failure>>,
+    failed: Notify,
+}
+
+impl IngestTable {
+    pub(super) fn insert(&self, id: Uuid, worker: Arc<PushWorker>) {
+        self.workers.write().unwrap_or_else(PoisonError::into_inner).insert(id, worker);
+    }
+
+    pub(super) fn expect(&self, id: Uuid) {
+        self.expected.write().unwrap_or_else(PoisonError::into_inner).insert(id);
+    }
+
+    pub(super) fn expect_no_more(&self, id: Uuid) {
+        self.expected.write().unwrap_or_else(PoisonError::into_inner).remove(&id);
+    }
+
+    /// From now on, what is not expected does not exist.
+    pub(super) fn settle(&self) {
+        self.settled.store(true, Ordering::Release);
+    }
+
+    /// Takes `worker` out, unless another took its place.
+    pub(super) fn remove(&self, id: Uuid, worker: &Arc<PushWorker>) {
+        let mut table = self.workers.write().unwrap_or_else(PoisonError::into_inner);
+        if table.get(&id).is_some_and(|w| Arc::ptr_eq(w, worker)) {
+            table.remove(&id);
+        }
+    }
+
+    fn get(&self, id: Uuid) -> Option<Arc<PushWorker>> {
+        self.workers.read().unwrap_or_else(PoisonError::into_inner).get(&id).cloned()
+    }
+
+    /// Senders give up on what is not found, so a webhook that only waits for its worker must not say so.
+    fn absent(&self, id: Uuid) -> IngestError {
+        let expected = self.expected.read().unwrap_or_else(PoisonError::into_inner).contains(&id);
+        if expected || !self.settled.load(Ordering::Acquire) {
+            IngestError::Unavailable(WORKER_WAIT)
+        } else {
+            IngestError::NotFound
+        }
+    }
+
+    /// Authenticates, maps and delivers. `Ok` means that the records are durably in the sink or set aside.
+    pub async fn accept(&self, id: Uuid, request: &PushRequest) -> Result<Receipt, IngestError> {
+        loop {
+            let worker = self.get(id).ok_or_else(|| self.absent(id))?;
+            // A worker that was just replaced sends the request on to its successor.
+            if let Some(result) = worker.accept(request).await {
+                return result;
+            }
+            tokio::task::yield_now().await;
+        }
+    }
+}
+
+impl PushWorker {
+    pub(super) fn new(source: Arc<dyn PushSource>, pipeline: Arc<Pipeline>, limit: Option<u32>) -> Arc<Self> {
+        Arc::new(Self {
+            source,
+            pipeline,
+            limiter: limit.and_then(super::limiter),
+            gate: tokio::sync::RwLock::new(true),
+            failure: Mutex::new(None),
+            failed: Notify::new(),
+        })
+    }
+
+    /// `None`: closed meanwhile.
+    async fn accept(&self, request: &PushRequest) -> Option<Result<Receipt, IngestError>> {
+        let open = self.gate.read().await;
+        if !*open {
+            return None;
+        }
+        Some(self.deliver(request).await)
+    }
+
+    async fn deliver(&self, request: &PushRequest) -> Result<Receipt, IngestError> {
+        let documents = self.source.accept(request).map_err(IngestError::Refused)?;
+        if let Some(limiter) = &self.limiter {
+            super::admit(limiter).map_err(IngestError::RateLimited)?;
+        }
+        match self.pipeline.deliver(&documents, Patience::Once).await {
+            Ok(outcome) => Ok(Receipt { version: self.pipeline.version, outcome }),
+            Err(error) if error.code == "record_failed" => {
+                self.fail(Failure {
+                    code: error.code.into(),
+                    message: error.message.clone(),
+                    permanent: true,
+                    retry_after: None,
+                });
+                Err(IngestError::Unprocessable(error.message))
+            }
+            Err(error) => {
+                tracing::warn!(datasource = %self.pipeline.datasource_id, %error, "a webhook could not be delivered");
+                Err(IngestError::Unavailable(Duration::from_secs(5)))
+            }
+        }
+    }
+
+    fn fail(&self, failure: Failure) {
+        self.failure.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(failure);
+        self.failed.notify_one();
+    }
+
+    /// Waits until the worker cannot go on.
+    pub(super) async fn failed(&self) -> Failure {
+        loop {
+            let failure = self.failure.lock().unwrap_or_else(PoisonError::into_inner).clone();
+            match failure {
+                Some(failure) => return failure,
+                None => self.failed.notified().await,
+            }
+        }
+    }
+
+    /// Takes no more and waits for the requests under way.
+    pub(super) async fn drain(&self, grace: Duration) {
+        if let Ok(mut open) = tokio::time::timeout(grace, self.gate.write()).await {
+            *open = false;
+        }
+        let _ = self.pipeline.sink.close().await;
+    }
+}

@@ -1,0 +1,171 @@
+//! The registry: what should run, runs.
+//!
+//! `reconcile` compares desired with running, woken by every change and by a
+//! timer; a supervisor per datasource builds, runs, drains and reports its
+//! workers. Boot, publish, restart, failover and crash recovery are one path.
+
+mod ingest;
+mod pipeline;
+mod plan;
+mod reconcile;
+mod stats;
+mod supervisor;
+mod worker;
+
+use std::collections::HashMap;
+use std::num::NonZeroU32;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use governor::clock::Clock as _;
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+pub use ingest::{IngestError, Receipt};
+pub use plan::Plan;
+pub use stats::{Delivered, Stats};
+pub use supervisor::fsm::Failure;
+pub use worker::parse_sink;
+
+use crate::config::NodeRole;
+use crate::connectors::egress::Egress;
+use crate::connectors::{Catalog, PushRequest};
+use crate::domain::{SecretPins, Tenant, Timestamp, WorkerMetrics};
+use crate::mapping::{Document, SinkSection};
+use crate::secrets::Keyring;
+use crate::sinks::SinkCatalog;
+use crate::store::Store;
+use crate::telemetry::Metrics;
+
+/// What workers are made of.
+pub struct Deps {
+    pub store: Store,
+    pub keyring: Arc<Keyring>,
+    pub connectors: Catalog,
+    pub sinks: SinkCatalog,
+    pub egress: Arc<Egress>,
+    pub metrics: Arc<Metrics>,
+    pub output_dir: PathBuf,
+    pub default_sink: SinkSection,
+    /// How long a worker that is replaced or stopped may finish what it began.
+    pub drain_grace: Duration,
+}
+
+/// How this node takes part.
+#[derive(Clone, Debug)]
+pub struct NodeOptions {
+    pub name: Arc<str>,
+    pub role: NodeRole,
+    pub lease_ttl: Duration,
+    pub heartbeat_interval: Duration,
+    pub reconcile_interval: Duration,
+}
+
+/// A handle to the registry of this node; cheap to clone.
+#[derive(Clone)]
+pub struct Registry(Arc<Shared>);
+
+/// What the loops and the supervisors share.
+pub(crate) struct Shared {
+    pub(crate) deps: Deps,
+    pub(crate) ingest: ingest::IngestTable,
+    node: NodeOptions,
+    supervisors: tokio::sync::Mutex<HashMap<Uuid, reconcile::Entry>>,
+    stats: Mutex<HashMap<Uuid, Arc<Stats>>>,
+    stop: CancellationToken,
+    /// Milliseconds since the epoch of the last reconciliation that went through.
+    reconciled_at: AtomicI64,
+}
+
+impl Registry {
+    pub fn new(deps: Deps, node: NodeOptions) -> Self {
+        Self(Arc::new(Shared {
+            deps,
+            ingest: ingest::IngestTable::default(),
+            node,
+            supervisors: tokio::sync::Mutex::default(),
+            stats: Mutex::default(),
+            stop: CancellationToken::new(),
+            reconciled_at: AtomicI64::new(0),
+        }))
+    }
+
+    pub fn connectors(&self) -> &Catalog {
+        &self.0.deps.connectors
+    }
+
+    pub fn sinks(&self) -> &SinkCatalog {
+        &self.0.deps.sinks
+    }
+
+    pub fn egress(&self) -> &Arc<Egress> {
+        &self.0.deps.egress
+    }
+
+    /// What a connector needs to look at its source, with secrets filled in.
+    pub async fn resolve_connector(
+        &self,
+        tenant: &Tenant,
+        datasource_id: Uuid,
+        document: &Document,
+        pins: &SecretPins,
+    ) -> Result<serde_json::Value, Failure> {
+        worker::resolve_connector(&self.0.deps, tenant, datasource_id, document, pins).await
+    }
+
+    pub fn node_name(&self) -> &str {
+        &self.0.node.name
+    }
+
+    /// Takes one pushed request; see [`IngestError`] for what can go wrong.
+    pub async fn ingest(&self, id: Uuid, request: &PushRequest) -> Result<Receipt, IngestError> {
+        self.0.ingest.accept(id, request).await
+    }
+
+    /// The counters of a worker on this node, fresher than its last report.
+    pub fn live_metrics(&self, id: Uuid) -> Option<WorkerMetrics> {
+        self.0.stats().get(&id).map(|s| s.snapshot())
+    }
+
+    pub fn history(&self, id: Uuid) -> Vec<(Timestamp, WorkerMetrics)> {
+        let stats = self.0.stats().get(&id).cloned();
+        stats.map(|s| s.history()).unwrap_or_default()
+    }
+
+    /// How long ago desired and running were last compared; `None` before the first time.
+    pub fn since_reconciled(&self) -> Option<Duration> {
+        match self.0.reconciled_at.load(Ordering::Relaxed) {
+            0 => None,
+            at => {
+                let ago = chrono::Utc::now().timestamp_millis().saturating_sub(at);
+                Some(Duration::from_millis(u64::try_from(ago).unwrap_or(0)))
+            }
+        }
+    }
+}
+
+impl Shared {
+    fn stats(&self) -> std::sync::MutexGuard<'_, HashMap<Uuid, Arc<Stats>>> {
+        self.stats.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+pub(crate) type Limiter = governor::DefaultDirectRateLimiter;
+
+pub(crate) fn limiter(records_per_second: u32) -> Option<Limiter> {
+    NonZeroU32::new(records_per_second).map(|n| Limiter::direct(governor::Quota::per_second(n)))
+}
+
+/// One request of a client that can come again; refused with the time until it may.
+pub(crate) fn admit(limiter: &Limiter) -> Result<(), Duration> {
+    limiter.check().map_err(|early| early.wait_time_from(governor::clock::DefaultClock::default().now()))
+}
+
+/// Waits as long as `records` take at the limited rate.
+pub(crate) async fn pace(limiter: &Limiter, records: u64) {
+    for _ in 0..records {
+        limiter.until_ready().await;
+    }
+}

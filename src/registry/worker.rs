@@ -1,0 +1,362 @@
+//! Builds a worker from a published version, and runs it.
+
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry::{Occupied, Vacant};
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use secrecy::SecretString;
+use serde_json::{Value, json};
+use tokio::sync::Notify;
+use tokio::task::{JoinError, JoinHandle};
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+use super::ingest::PushWorker;
+use super::pipeline::{Patience, Pipeline};
+use super::stats::Stats;
+use super::supervisor::fsm::{Failure, Spec};
+use super::{Deps, Plan};
+use crate::connectors::{ConnectorContext, ConnectorError, ErrorKind, Outlet, PullSource, Source};
+use crate::domain::{Scope, SecretPins, Tenant};
+use crate::error::Error;
+use crate::mapping::{Document, Retry, SinkSection, resolve};
+use crate::secrets::{SecretAddress, data_key_id};
+use crate::sinks::SinkContext;
+use crate::store::secret::SealedSecret;
+use crate::store::worker::Lease;
+
+/// What is run: everything but the version, which a [`Spec`] names.
+#[derive(Clone)]
+pub struct Subject {
+    pub tenant: Tenant,
+    pub datasource_id: Uuid,
+    pub name: String,
+}
+
+/// Connected and ready, but it reads nothing yet.
+pub struct Built {
+    pub spec: Spec,
+    pub retry: Retry,
+    source: Source,
+    pipeline: Arc<Pipeline>,
+    limit: Option<u32>,
+}
+
+/// Reads or takes records until it is drained.
+pub enum Running {
+    Pull {
+        task: JoinHandle<Result<(), ConnectorError>>,
+        stop: CancellationToken,
+        pipeline: Arc<Pipeline>,
+        /// Told when the source was reached; gone when that was heard.
+        proof: Option<Arc<Notify>>,
+    },
+    Push(Arc<PushWorker>),
+}
+
+pub async fn build(deps: &Deps, subject: &Subject, spec: Spec, stats: Arc<Stats>) -> Result<Built, Failure> {
+    let blueprint = deps.store.blueprint(&subject.tenant, subject.datasource_id, spec.version).await;
+    let blueprint =
+        blueprint.map_err(from_error)?.ok_or_else(|| permanent("version_missing", "the version is gone"))?;
+    let plan = Plan::compile(&deps.connectors, &deps.sinks, &blueprint.version.config)
+        .map_err(|problems| from_error(Error::config_invalid(problems)))?;
+    let secrets = open_secrets(deps, &subject.tenant, subject.datasource_id, &blueprint.secrets).await?;
+    let resolved = |value: &Value| fill_in(value, &plan.document, &secrets);
+
+    let section = plan.document.delivery.sink.clone().unwrap_or_else(|| deps.default_sink.clone());
+    let sink_config = resolved(&section.config)?;
+    let sink_type = deps
+        .sinks
+        .get(&section.sink_type)
+        .ok_or_else(|| permanent("unknown_sink", &format!("there is no sink type {:?}", section.sink_type)))?;
+    let context = SinkContext {
+        datasource_id: subject.datasource_id,
+        datasource_name: subject.name.clone(),
+        tenant: subject.tenant.clone(),
+        output_dir: deps.output_dir.clone(),
+    };
+    let sink = sink_type.open(&sink_config, context).await.map_err(|e| Failure {
+        code: e.code.into(),
+        message: format!("sink: {}", e.message),
+        permanent: e.permanent,
+        retry_after: None,
+    })?;
+
+    let connector = deps
+        .connectors
+        .get(&plan.document.connector_type)
+        .ok_or_else(|| permanent("unknown_connector", "this build lacks the connector"))?;
+    let config = resolved(&plan.document.connector)?;
+    let context = ConnectorContext { datasource_id: subject.datasource_id, egress: Arc::clone(&deps.egress) };
+    let source = match connector.start(&config, context).await {
+        Ok(source) => source,
+        Err(error) => {
+            let _ = sink.close().await;
+            return Err(from_connector(error));
+        }
+    };
+    let pipeline = Pipeline {
+        datasource_id: subject.datasource_id,
+        tenant: subject.tenant.clone(),
+        version: spec.version,
+        mapping: plan.mapping,
+        on_error: plan.document.delivery.on_error,
+        batch_max: plan.document.delivery.batch.max_records as usize,
+        sink,
+        stats,
+        store: deps.store.clone(),
+    };
+    Ok(Built {
+        spec,
+        retry: plan.document.runtime.retry,
+        source,
+        pipeline: Arc::new(pipeline),
+        limit: plan.document.runtime.rate_limit.map(|l| l.records_per_second),
+    })
+}
+
+impl Built {
+    pub fn is_push(&self) -> bool {
+        matches!(self.source, Source::Push(_))
+    }
+
+    /// Begins to read, from the checkpoint that is stored now: a worker before this one may just have moved it.
+    pub async fn run(self, deps: &Deps, lease: Option<&Lease>) -> Result<Running, Failure> {
+        match self.source {
+            Source::Push(source) => Ok(Running::Push(PushWorker::new(source, self.pipeline, self.limit))),
+            Source::Pull(source) => {
+                let lease = lease.ok_or_else(|| permanent("lease_lost", "another node runs the datasource"))?.clone();
+                let tx = deps.store.read(&Scope::org(lease.tenant.org.clone())).await.map_err(from_error)?;
+                let state = tx.states(&[lease.datasource_id]).await.map_err(from_error)?.pop();
+                drop(tx);
+                let checkpoint = state.and_then(|s| s.checkpoint);
+                Ok(pull(source, Arc::clone(&self.pipeline), self.limit, deps, lease, checkpoint))
+            }
+        }
+    }
+
+    /// Lets go of what was opened for a worker that is not wanted any more.
+    pub async fn discard(self) {
+        let _ = self.pipeline.sink.close().await;
+    }
+}
+
+fn pull(
+    mut source: Box<dyn PullSource>,
+    pipeline: Arc<Pipeline>,
+    limit: Option<u32>,
+    deps: &Deps,
+    lease: Lease,
+    checkpoint: Option<Value>,
+) -> Running {
+    let stop = CancellationToken::new();
+    let proof = Arc::new(Notify::new());
+    let outlet = PullOutlet {
+        pipeline: Arc::clone(&pipeline),
+        proof: Arc::clone(&proof),
+        limiter: limit.and_then(super::limiter),
+        store: deps.store.clone(),
+        lease,
+    };
+    let token = stop.clone();
+    let task = tokio::spawn(async move { source.run(checkpoint, &outlet, token).await });
+    Running::Pull { task, stop, pipeline, proof: Some(proof) }
+}
+
+impl Running {
+    /// Finishes what was begun, within `grace`, and lets go of the sink.
+    pub async fn drain(self, grace: Duration) {
+        match self {
+            Self::Push(worker) => worker.drain(grace).await,
+            Self::Pull { mut task, stop, pipeline, .. } => {
+                stop.cancel();
+                // A task that ended has given its result away already.
+                if !task.is_finished() && tokio::time::timeout(grace, &mut task).await.is_err() {
+                    // What was not acknowledged is read again by the next worker.
+                    task.abort();
+                }
+                let _ = pipeline.sink.close().await;
+            }
+        }
+    }
+
+    /// Waits for what the worker does by itself.
+    pub async fn turn(&mut self) -> Turn {
+        match self {
+            Self::Push(worker) => Turn::Ended(Some(worker.failed().await)),
+            Self::Pull { task, proof, .. } => {
+                if let Some(unheard) = proof.clone() {
+                    tokio::select! {
+                        biased;
+                        result = &mut *task => return Turn::Ended(failure_of(result)),
+                        () = unheard.notified() => {
+                            *proof = None;
+                            return Turn::Proven;
+                        }
+                    }
+                }
+                Turn::Ended(failure_of(task.await))
+            }
+        }
+    }
+}
+
+/// What a running worker does by itself.
+pub enum Turn {
+    /// It reached its source for the first time.
+    Proven,
+    Ended(Option<Failure>),
+}
+
+fn failure_of(result: Result<Result<(), ConnectorError>, JoinError>) -> Option<Failure> {
+    match result {
+        Ok(Ok(())) => None,
+        Ok(Err(error)) => Some(from_connector(error)),
+        Err(_) => Some(Failure {
+            code: "worker_panicked".into(),
+            message: "the worker ended unexpectedly; the log has more".into(),
+            permanent: false,
+            retry_after: None,
+        }),
+    }
+}
+
+/// The outlet of a pull source: deliver, then move the checkpoint, fenced by the lease.
+struct PullOutlet {
+    pipeline: Arc<Pipeline>,
+    proof: Arc<Notify>,
+    limiter: Option<super::Limiter>,
+    store: crate::store::Store,
+    lease: Lease,
+}
+
+#[async_trait]
+impl Outlet for PullOutlet {
+    async fn deliver(&self, documents: Vec<Value>, checkpoint: Option<Value>) -> Result<(), ConnectorError> {
+        let outcome = self.pipeline.deliver(&documents, Patience::Retries).await?;
+        if let Some(checkpoint) = checkpoint {
+            let saved = self.store.save_checkpoint(&self.lease, &checkpoint).await;
+            let saved = saved.map_err(|e| ConnectorError::transient("checkpoint_not_saved", e.message().to_owned()))?;
+            saved.map_err(|_| ConnectorError::transient("lease_lost", "another node runs the datasource now"))?;
+        }
+        self.proof.notify_one();
+        if let Some(limiter) = &self.limiter {
+            super::pace(limiter, outcome.delivered).await;
+        }
+        Ok(())
+    }
+
+    fn idle(&self, lag: Option<f64>) {
+        self.proof.notify_one();
+        self.pipeline.stats.prometheus.set_lag(lag);
+    }
+
+    fn log(&self, level: tracing::Level, message: &str) {
+        let (datasource, version) = (self.pipeline.datasource_id, self.pipeline.version);
+        match level {
+            tracing::Level::ERROR => tracing::error!(%datasource, version, "{message}"),
+            tracing::Level::WARN => tracing::warn!(%datasource, version, "{message}"),
+            tracing::Level::INFO => tracing::info!(%datasource, version, "{message}"),
+            _ => tracing::debug!(%datasource, version, "{message}"),
+        }
+    }
+}
+
+/// The connector's settings with the pinned secrets filled in, for a look at the source without a worker.
+pub async fn resolve_connector(
+    deps: &Deps,
+    tenant: &Tenant,
+    datasource_id: Uuid,
+    document: &Document,
+    pins: &SecretPins,
+) -> Result<Value, Failure> {
+    let tx = deps.store.read(&Scope::org(tenant.org.clone())).await.map_err(from_error)?;
+    let sealed = tx.sealed_secrets(datasource_id, pins).await.map_err(from_error)?;
+    drop(tx);
+    let secrets = open_secrets(deps, tenant, datasource_id, &sealed).await?;
+    fill_in(&document.connector, document, &secrets)
+}
+
+fn fill_in(value: &Value, document: &Document, secrets: &BTreeMap<String, SecretString>) -> Result<Value, Failure> {
+    let lookup = |alias: &str| secrets.get(document.secret_key(alias)).cloned();
+    resolve(value, &lookup)
+        .map_err(|names| permanent("secret_missing", &format!("no value is pinned for: {}", names.join(", "))))
+}
+
+async fn open_secrets(
+    deps: &Deps,
+    tenant: &Tenant,
+    datasource_id: Uuid,
+    sealed: &[SealedSecret],
+) -> Result<BTreeMap<String, SecretString>, Failure> {
+    let mut opened = BTreeMap::new();
+    if sealed.is_empty() {
+        return Ok(opened);
+    }
+    let org = &tenant.org;
+    let tx = deps.store.read(&Scope::org(org.clone())).await.map_err(from_error)?;
+    let mut keys = BTreeMap::new();
+    for secret in sealed {
+        let undecryptable = |e: crate::secrets::SecretError| permanent("secret_unreadable", &e.to_string());
+        let id = data_key_id(&secret.ciphertext).map_err(undecryptable)?;
+        let key = match keys.entry(id) {
+            Occupied(known) => known.into_mut(),
+            Vacant(slot) => {
+                let wrapped = tx.data_key(id).await.map_err(from_error)?;
+                let wrapped =
+                    wrapped.ok_or_else(|| permanent("secret_unreadable", &format!("the data key {id} is gone")))?;
+                slot.insert(deps.keyring.unwrap_data_key(org, &wrapped).map_err(undecryptable)?)
+            }
+        };
+        let address = SecretAddress { org, datasource_id, key: &secret.key, version: secret.version };
+        let value = key.open(&address, &secret.ciphertext).map_err(undecryptable)?;
+        opened.insert(secret.key.clone(), value);
+    }
+    deps.metrics.secret_operation("open", true);
+    Ok(opened)
+}
+
+/// The sink that a setting names: a type, or a JSON object.
+pub fn parse_sink(text: &str) -> Result<SinkSection, String> {
+    let value = if text.trim_start().starts_with('{') {
+        serde_json::from_str(text).map_err(|e| format!("STUDIO_DEFAULT_SINK: {e}"))?
+    } else {
+        Value::String(text.trim().to_owned())
+    };
+    let document = Document::parse(&json!({ "connector": { "type": "webhook" }, "delivery": { "sink": value } }));
+    match document.map(|d| d.delivery.sink) {
+        Ok(Some(sink)) => Ok(sink),
+        Ok(None) => Err("STUDIO_DEFAULT_SINK: must name a sink type".into()),
+        Err(problems) => {
+            let all: Vec<_> = problems.iter().map(|p| format!("{} {}", p.pointer, p.message)).collect();
+            Err(format!("STUDIO_DEFAULT_SINK: {}", all.join("; ")))
+        }
+    }
+}
+
+fn permanent(code: &str, message: &str) -> Failure {
+    Failure { code: code.into(), message: message.into(), permanent: true, retry_after: None }
+}
+
+fn from_error(error: Error) -> Failure {
+    let transient = matches!(error.code(), crate::error::ErrorCode::Unavailable | crate::error::ErrorCode::Internal);
+    if let Some(detail) = error.detail() {
+        tracing::warn!(detail, "a worker could not be built");
+    }
+    Failure {
+        code: error.code().as_str().to_lowercase(),
+        message: error.message().to_owned(),
+        permanent: !transient,
+        retry_after: None,
+    }
+}
+
+fn from_connector(error: ConnectorError) -> Failure {
+    let (permanent, retry_after) = match error.kind {
+        ErrorKind::Permanent => (true, None),
+        ErrorKind::Transient { retry_after } => (false, retry_after),
+    };
+    Failure { code: error.code.into(), message: error.message, permanent, retry_after }
+}

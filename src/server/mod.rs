@@ -1,0 +1,207 @@
+//! Composition root: settings, then store, registry and app, then transports; and the way down again.
+
+mod http;
+
+use std::fs::File;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+use crate::app::{App, OpContext};
+use crate::auth::Actor;
+use crate::auth::jwt::{Minter, TokenRequest, Verifier};
+use crate::config::{ServeSettings, Settings};
+use crate::connectors::Catalog;
+use crate::connectors::egress::Egress;
+use crate::domain::Role;
+use crate::graphql::{EmbeddedToken, Gateway};
+use crate::registry::{Deps, NodeOptions, Registry, parse_sink};
+use crate::secrets::{Keyring, Keys, is_embedded};
+use crate::sinks::SinkCatalog;
+use crate::store::{DatabaseUrl, Store};
+use crate::telemetry::Metrics;
+
+/// How long a worker that is replaced or stopped may finish what it began.
+const DRAIN_GRACE: Duration = Duration::from_secs(10);
+/// A day's token: long enough for a first look, short enough to not matter in a shell history.
+const EMBEDDED_TOKEN_TTL: Duration = Duration::from_secs(86_400);
+
+/// A server that is ready to run.
+pub struct Server {
+    listener: TcpListener,
+    routes: axum::Router,
+    store: Store,
+    registry: Registry,
+    settings: Settings,
+    token: Option<String>,
+    first_webhook: Option<Uuid>,
+    _data_dir: Option<File>,
+}
+
+impl Server {
+    /// Connects, migrates, seeds and binds. What is wrong with the settings is said by name.
+    pub async fn start(settings: Settings, serve: ServeSettings) -> Result<Self, String> {
+        settings.check()?;
+        let url = DatabaseUrl::from_settings(&settings)?;
+        let embedded = is_embedded(&settings);
+        let keys = Keys::resolve(&settings, embedded)?;
+        let verifier = Arc::new(Verifier::new(&settings.auth, keys.jwt_secret.as_ref())?);
+        let default_sink = parse_sink(&settings.registry.default_sink)?;
+        let sinks = SinkCatalog::standard();
+        if let Some(problem) = sinks.check(&default_sink.sink_type, &default_sink.config).first() {
+            return Err(format!("STUDIO_DEFAULT_SINK: {} {}", problem.pointer, problem.message));
+        }
+        // Bound before anything is changed: an address in use must not cost a migration.
+        let listener = TcpListener::bind(settings.node.listen)
+            .await
+            .map_err(|e| format!("cannot listen on {} (--listen, STUDIO_LISTEN): {e}", settings.node.listen))?;
+        let data_dir = match &url {
+            DatabaseUrl::Sqlite(path) => Some(own(path)?),
+            DatabaseUrl::Postgres(_) => None,
+        };
+
+        let store = Store::connect(url.clone(), &settings).await.map_err(plain)?;
+        if settings.database.migrate_on_start {
+            for name in store.migrate_up(&settings, None).await.map_err(plain)? {
+                tracing::info!(migration = name, "applied a migration");
+            }
+        }
+        if let Err(error) = store.ensure_partitions().await {
+            tracing::warn!(%error, "could not prepare event partitions; events go to the default one");
+        }
+
+        let metrics = Metrics::new(settings.node.metrics_max_datasources);
+        let keyring = Arc::new(Keyring::new(keys.master));
+        let node = settings.node.node_name.clone().unwrap_or_else(|| match &url {
+            DatabaseUrl::Sqlite(_) => "embedded".to_owned(),
+            DatabaseUrl::Postgres(_) => format!("node-{}", &Uuid::now_v7().simple().to_string()[20..]),
+        });
+        let registry = Registry::new(
+            Deps {
+                store: store.clone(),
+                keyring: Arc::clone(&keyring),
+                connectors: Catalog::standard(),
+                sinks,
+                egress: Arc::new(Egress::new(settings.registry.egress_allow.clone())),
+                metrics: Arc::clone(&metrics),
+                output_dir: settings.node.data_dir.join("out"),
+                default_sink,
+                drain_grace: DRAIN_GRACE,
+            },
+            NodeOptions {
+                name: node.into(),
+                role: serve.role,
+                lease_ttl: settings.registry.lease_ttl.0,
+                heartbeat_interval: settings.registry.heartbeat_interval.0,
+                reconcile_interval: settings.registry.reconcile_interval.0,
+            },
+        );
+        let app = App::new(store.clone(), keyring, registry.clone(), Arc::clone(&metrics));
+        let first_webhook = seed(&app, &settings).await;
+
+        let minter =
+            if embedded { Minter::new(&settings.auth, keys.jwt_secret.as_ref()).ok().map(Arc::new) } else { None };
+        let token = minter.as_ref().and_then(|m| embedded_token(m));
+        let gateway = Gateway::new(app.clone(), settings.graphql.clone(), Arc::clone(&metrics))?;
+        let embedded_token = EmbeddedToken(
+            minter.map(|m| -> Arc<dyn Fn() -> Option<String> + Send + Sync> { Arc::new(move || embedded_token(&m)) }),
+        );
+        let routes = http::routes(&settings, serve.role, app, gateway, verifier, embedded_token, metrics);
+        Ok(Self { listener, routes, store, registry, settings, token, first_webhook, _data_dir: data_dir })
+    }
+
+    pub fn address(&self) -> std::io::Result<SocketAddr> {
+        self.listener.local_addr()
+    }
+
+    /// An admin token; only in embedded mode there is one.
+    pub fn embedded_token(&self) -> Option<&str> {
+        self.token.as_deref()
+    }
+
+    /// A webhook that was just loaded and runs. It was published without a secret, so it takes what anybody sends.
+    pub fn first_webhook(&self) -> Option<Uuid> {
+        self.first_webhook
+    }
+
+    /// Serves until `stop`, then drains: requests first, then workers, then the store.
+    pub async fn run(self, stop: CancellationToken) -> std::io::Result<()> {
+        let grace = self.settings.node.shutdown_grace.0;
+        let loops = {
+            let (store, registry) = (self.store.clone(), self.registry.clone());
+            tokio::spawn(async move { tokio::join!(store.listen(), registry.run()) })
+        };
+        let service = self.routes.into_make_service_with_connect_info::<SocketAddr>();
+        let serving = axum::serve(self.listener, service).with_graceful_shutdown(stop.clone().cancelled_owned());
+        let serving = tokio::spawn(async move { serving.await });
+        stop.cancelled().await;
+        tracing::info!("shutting down: requests and workers finish what they began");
+        // Subscriptions never end by themselves; a short while is for requests only.
+        let mut serving = serving;
+        if tokio::time::timeout(grace / 4, &mut serving).await.is_err() {
+            serving.abort();
+        }
+        self.registry.shutdown(grace).await;
+        self.store.close().await;
+        loops.abort();
+        Ok(())
+    }
+}
+
+fn plain(error: crate::error::Error) -> String {
+    match error.detail() {
+        Some(detail) => format!("{}: {detail}", error.message()),
+        None => error.message().to_owned(),
+    }
+}
+
+fn embedded_token(minter: &Minter) -> Option<String> {
+    let request = TokenRequest {
+        subject: "admin".to_owned(),
+        role: Role::Admin,
+        org: "default".to_owned(),
+        projects: Vec::new(),
+        ttl: EMBEDDED_TOKEN_TTL,
+    };
+    minter.mint(&request).ok()
+}
+
+/// One server per embedded database: a second one would run every worker twice.
+fn own(database: &std::path::Path) -> Result<File, String> {
+    if let Some(dir) = database.parent() {
+        std::fs::create_dir_all(dir).map_err(|e| format!("cannot create {} (--data-dir): {e}", dir.display()))?;
+    }
+    let path = database.with_extension("server");
+    let file = File::options().create(true).truncate(false).write(true).open(&path);
+    let file = file.map_err(|e| format!("cannot open {} (--data-dir): {e}", path.display()))?;
+    file.try_lock()
+        .map_err(|_| format!("another server uses {}; stop it, or choose another --data-dir", database.display()))?;
+    Ok(file)
+}
+
+/// Examples are a courtesy: one that cannot be loaded is said, and the server starts.
+async fn seed(app: &App, settings: &Settings) -> Option<Uuid> {
+    let directory = settings.node.seed_dir.as_ref()?;
+    let ctx = OpContext::new(Actor::system("seed", "default"), "seed");
+    match app.seed(&ctx, directory).await {
+        Ok(report) => {
+            let open = report.imported.iter().find(|done| done.published && done.connector_type == "webhook");
+            let open = open.map(|done| done.id);
+            for done in report.imported {
+                tracing::info!(name = done.name, id = %done.id, published = done.published, "loaded an example");
+            }
+            for (file, error) in report.failed {
+                tracing::warn!(file = %file.display(), %error, "an example could not be loaded");
+            }
+            open
+        }
+        Err(error) => {
+            tracing::warn!(directory = %directory.display(), %error, "examples could not be loaded");
+            None
+        }
+    }
+}

@@ -1,0 +1,215 @@
+//! The audit log: append-only, and hash-chained within an organisation.
+
+use sea_orm::{ActiveValue::Set, ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
+
+use super::entity::{audit, org};
+use super::{NewAudit, Tx, classify, corrupt};
+use crate::auth::Authorized;
+use crate::auth::policy::grant::ReadAudit;
+use crate::domain::paging::{Page, PageRequest};
+use crate::domain::{AuditEntry, AuditFilter, FieldChange, Tenant, Timestamp, canonical_json};
+use crate::error::Result;
+
+/// What the first entry of a chain follows.
+pub(super) const GENESIS: &str = "0000000000000000000000000000000000000000000000000000000000000000";
+
+/// How far a chain holds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ChainState {
+    Intact {
+        entries: u64,
+    },
+    /// The first entry that does not follow from the one before it.
+    Broken {
+        seq: i64,
+    },
+}
+
+/// Numbers and chains new entries after `head`; answers with the rows and the new head.
+pub(super) fn chain(
+    org_id: &str,
+    first: i64,
+    head: &str,
+    entries: Vec<NewAudit>,
+    at: Timestamp,
+) -> (Vec<audit::ActiveModel>, String) {
+    let mut prev = head.to_owned();
+    let mut seq = first;
+    let mut rows = Vec::new();
+    for entry in entries {
+        let changes: Vec<Option<FieldChange>> = match entry.changes.len() {
+            0 => vec![None],
+            _ => entry.changes.into_iter().map(Some).collect(),
+        };
+        for change in changes {
+            let (field, old, new) = match change {
+                Some(c) => (Some(c.field), c.old, c.new),
+                None => (None, Value::Null, Value::Null),
+            };
+            let mut row = audit::Model {
+                org_id: org_id.to_owned(),
+                seq,
+                project_id: entry.tenant.project.to_string(),
+                datasource_id: entry.datasource_id,
+                action: entry.action.clone(),
+                actor: entry.actor.clone(),
+                source_address: entry.source_address.clone(),
+                request_id: entry.request_id.clone(),
+                reason: entry.reason.clone(),
+                outcome: entry.outcome.as_str().to_owned(),
+                field,
+                old_value: canonical_json(&old),
+                new_value: canonical_json(&new),
+                created_at: at,
+                prev_hash: prev,
+                hash: String::new(),
+            };
+            row.hash = hash_of(&row);
+            prev = row.hash.clone();
+            seq += 1;
+            rows.push(active(row));
+        }
+    }
+    (rows, prev)
+}
+
+/// SHA-256 over the canonical JSON of every column but the hash itself.
+fn hash_of(row: &audit::Model) -> String {
+    let body = json!({
+        "org": row.org_id,
+        "seq": row.seq,
+        "project": row.project_id,
+        "datasource": row.datasource_id,
+        "action": row.action,
+        "actor": row.actor,
+        "source_address": row.source_address,
+        "request_id": row.request_id,
+        "reason": row.reason,
+        "outcome": row.outcome,
+        "field": row.field,
+        "old": row.old_value,
+        "new": row.new_value,
+        "created_at": row.created_at.timestamp_micros(),
+        "prev_hash": row.prev_hash,
+    });
+    hex::encode(Sha256::digest(canonical_json(&body).as_bytes()))
+}
+
+fn active(row: audit::Model) -> audit::ActiveModel {
+    audit::ActiveModel {
+        org_id: Set(row.org_id),
+        seq: Set(row.seq),
+        project_id: Set(row.project_id),
+        datasource_id: Set(row.datasource_id),
+        action: Set(row.action),
+        actor: Set(row.actor),
+        source_address: Set(row.source_address),
+        request_id: Set(row.request_id),
+        reason: Set(row.reason),
+        outcome: Set(row.outcome),
+        field: Set(row.field),
+        old_value: Set(row.old_value),
+        new_value: Set(row.new_value),
+        created_at: Set(row.created_at),
+        prev_hash: Set(row.prev_hash),
+        hash: Set(row.hash),
+    }
+}
+
+impl Tx {
+    /// Newest first.
+    pub async fn audit_entries(
+        &self,
+        _: &Authorized<ReadAudit>,
+        filter: &AuditFilter,
+        page: &PageRequest<i64>,
+    ) -> Result<Page<AuditEntry>> {
+        let mut query = audit::Entity::find()
+            .filter(audit::Column::OrgId.eq(self.scope.org_id().as_ref()))
+            .limit(page.limit.saturating_add(1));
+        if let Some(projects) = self.scope.project_ids() {
+            query = query.filter(audit::Column::ProjectId.is_in(projects));
+        }
+        if let Some(id) = filter.datasource_id {
+            query = query.filter(audit::Column::DatasourceId.eq(id));
+        }
+        if let Some(actor) = &filter.actor {
+            query = query.filter(audit::Column::Actor.eq(actor));
+        }
+        if let Some(action) = &filter.action {
+            query = query.filter(audit::Column::Action.eq(action));
+        }
+        if let Some(after) = page.after {
+            query = query.filter(audit::Column::Seq.lt(after));
+        }
+        if let Some(before) = page.before {
+            query = query.filter(audit::Column::Seq.gt(before));
+        }
+        let query = if page.backward {
+            query.order_by_asc(audit::Column::Seq)
+        } else {
+            query.order_by_desc(audit::Column::Seq)
+        };
+        let rows = query.all(&self.db).await.map_err(classify)?;
+        let entries = rows.into_iter().map(AuditEntry::try_from).collect::<Result<Vec<_>>>()?;
+        Ok(Page::from_rows(entries, page))
+    }
+
+    /// Walks the whole chain of the organisation.
+    pub async fn verify_audit_chain(&self, _: &Authorized<ReadAudit>) -> Result<ChainState> {
+        const STEP: u64 = 1_000;
+        let (mut prev, mut last, mut entries) = (GENESIS.to_owned(), 0, 0);
+        loop {
+            let rows = audit::Entity::find()
+                .filter(audit::Column::OrgId.eq(self.scope.org_id().as_ref()))
+                .filter(audit::Column::Seq.gt(last))
+                .order_by_asc(audit::Column::Seq)
+                .limit(STEP)
+                .all(&self.db)
+                .await
+                .map_err(classify)?;
+            if rows.is_empty() {
+                // A tail that was cut off leaves a chain that holds, but ends too early.
+                let org =
+                    org::Entity::find_by_id(self.scope.org_id().as_ref()).one(&self.db).await.map_err(classify)?;
+                let whole = org.is_none_or(|head| head.audit_seq == last && head.audit_head == prev);
+                return Ok(if whole { ChainState::Intact { entries } } else { ChainState::Broken { seq: last + 1 } });
+            }
+            for row in rows {
+                if row.seq != last + 1 || row.prev_hash != prev || row.hash != hash_of(&row) {
+                    return Ok(ChainState::Broken { seq: last + 1 });
+                }
+                (prev, last) = (row.hash, row.seq);
+                entries += 1;
+            }
+        }
+    }
+}
+
+impl TryFrom<audit::Model> for AuditEntry {
+    type Error = crate::error::Error;
+
+    fn try_from(row: audit::Model) -> Result<Self> {
+        let at = |what: String| corrupt("audit_entries", format!("{}/{}", row.org_id, row.seq), what);
+        let value = |text: &str| serde_json::from_str(text).map_err(|e| at(e.to_string()));
+        Ok(Self {
+            outcome: row.outcome.parse().map_err(at)?,
+            old_value: value(&row.old_value)?,
+            new_value: value(&row.new_value)?,
+            seq: row.seq,
+            tenant: Tenant { org: row.org_id.as_str().into(), project: row.project_id.into() },
+            datasource_id: row.datasource_id,
+            action: row.action,
+            actor: row.actor,
+            source_address: row.source_address,
+            request_id: row.request_id,
+            reason: row.reason,
+            field: row.field,
+            created_at: row.created_at,
+            prev_hash: row.prev_hash,
+            hash: row.hash,
+        })
+    }
+}

@@ -1,0 +1,14 @@
+//! Rows as they are stored. No logic; nothing outside the store sees them.
+
+#![allow(unreachable_pub, reason = "the derives of an entity make public items")]
+
+pub(super) mod audit;
+pub(super) mod data_key;
+pub(super) mod datasource;
+pub(super) mod dead_letter;
+pub(super) mod event;
+pub(super) mod org;
+pub(super) mod secret;
+pub(super) mod state;
+pub(super) mod test_sample;
+pub(super) mod version;

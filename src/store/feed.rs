@@ -1,0 +1,99 @@
+//! The change feed's wake-up call. A signal says only "look": readers always
+//! read the events themselves, so a lost signal costs time, never data.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use sea_orm::prelude::Uuid;
+use secrecy::ExposeSecret;
+use serde::{Deserialize, Serialize};
+use sqlx::postgres::PgListener;
+use tokio::sync::broadcast;
+use tokio_util::sync::CancellationToken;
+
+use super::{DatabaseUrl, Store};
+
+pub(super) const CHANNEL: &str = "studio_changes";
+
+/// How long a reader sleeps at most before it looks by itself.
+pub const POLL_INTERVAL: Duration = Duration::from_secs(2);
+
+/// Something was committed in `org`, up to the event `seq`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Signal {
+    pub org: Arc<str>,
+    pub seq: i64,
+    /// `None` means that anything may have changed: signals were missed.
+    pub datasource_id: Option<Uuid>,
+}
+
+impl Signal {
+    pub(super) fn encode(&self) -> String {
+        serde_json::to_string(self).unwrap_or_default()
+    }
+
+    fn anything() -> Self {
+        Self { org: "".into(), seq: 0, datasource_id: None }
+    }
+}
+
+pub struct Feed {
+    signals: broadcast::Sender<Signal>,
+    stop: CancellationToken,
+}
+
+impl Feed {
+    pub(super) fn new() -> Self {
+        Self { signals: broadcast::channel(4_096).0, stop: CancellationToken::new() }
+    }
+
+    pub fn subscribe(&self) -> broadcast::Receiver<Signal> {
+        self.signals.subscribe()
+    }
+
+    pub(super) fn publish(&self, signal: Signal) {
+        // No receiver is no error: nobody listens right now.
+        let _ = self.signals.send(signal);
+    }
+
+    pub(super) fn stop(&self) {
+        self.stop.cancel();
+    }
+}
+
+impl Store {
+    /// Hears the commits of other processes until the store closes. On SQLite
+    /// there is nothing to hear: a second process is met by polling.
+    pub async fn listen(&self) {
+        let DatabaseUrl::Postgres(url) = self.url() else { return };
+        let stop = self.feed().stop.clone();
+        loop {
+            let ended = tokio::select! {
+                () = stop.cancelled() => return,
+                ended = self.listen_once(url.expose_secret()) => ended,
+            };
+            if let Err(error) = ended {
+                tracing::warn!(%error, "lost the database's change notifications; polling until they are back");
+            }
+            tokio::select! {
+                () = stop.cancelled() => return,
+                () = tokio::time::sleep(Duration::from_secs(1)) => {}
+            }
+        }
+    }
+
+    async fn listen_once(&self, url: &str) -> Result<(), sqlx::Error> {
+        let mut listener = PgListener::connect(url).await?;
+        listener.listen(CHANNEL).await?;
+        // What was committed while nobody listened is found by looking at everything once.
+        self.feed().publish(Signal::anything());
+        // `try_recv` answers None when the connection was lost and made again: signals may be missing.
+        while let Some(notification) = listener.try_recv().await? {
+            match serde_json::from_str(notification.payload()) {
+                Ok(signal) => self.feed().publish(signal),
+                Err(_) => self.feed().publish(Signal::anything()),
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,11 @@
+mod audit;
+mod drafts;
+mod http;
+mod journal;
+mod lifecycle;
+mod paging;
+mod secrets;
+mod sockets;
+mod statements;
+mod subscriptions;
+mod tenancy;

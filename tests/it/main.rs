@@ -1,0 +1,14 @@
+//! The integration tests: one binary, so that it links once.
+//!
+//! They drive a real server over HTTP and WebSocket, on SQLite and on
+//! PostgreSQL. `make test` provides the database.
+
+mod authz_matrix;
+mod docs;
+mod graphql;
+mod harness;
+mod layers;
+mod migrations;
+mod registry;
+mod schema;
+mod sdl;
