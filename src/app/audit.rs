@@ -6,7 +6,6 @@ use crate::domain::AuditEntry;
 use crate::domain::AuditFilter;
 use crate::domain::paging::{Page, PageRequest};
 use crate::error::Result;
-use crate::store::audit::ChainState;
 
 impl App {
     pub async fn audit_log(
@@ -17,10 +16,5 @@ impl App {
     ) -> Result<Page<AuditEntry>> {
         let proof = ctx.authorize::<ReadAudit>()?;
         self.store.read(proof.scope()).await?.audit_entries(&proof, filter, page).await
-    }
-
-    pub async fn verify_audit_log(&self, ctx: &OpContext) -> Result<ChainState> {
-        let proof = ctx.authorize::<ReadAudit>()?;
-        self.store.read(proof.scope()).await?.verify_audit_chain(&proof).await
     }
 }

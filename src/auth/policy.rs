@@ -54,8 +54,6 @@ permissions! {
     ManageSecrets = "secret:manage" needs Admin,
     /// Read the audit log.
     ReadAudit = "audit:read" needs Admin,
-    /// See nodes and leases of the registry.
-    ReadRegistry = "registry:read" needs Viewer,
 }
 
 /// A permission at the type level.
