@@ -27,6 +27,6 @@ bench: ## Run the benchmarks
 	@scripts/ensure-toolchain.sh
 	cargo bench --locked $(ARGS)
 
-schema: ## Write schema.graphql and docs/configuration.md anew from the code
+schema: ## Write schema.graphql, docs/openapi.json and docs/configuration.md anew from the code
 	@scripts/ensure-toolchain.sh
 	@scripts/schema.sh

@@ -17,4 +17,5 @@ print() {
 }
 
 print print-schema schema.graphql
+print openapi docs/openapi.json
 print print-settings docs/configuration.md

@@ -46,6 +46,27 @@ pub struct ServeSettings {
     /// What this node does
     #[arg(long, env = "STUDIO_ROLE", value_enum, default_value = "all", help_heading = "Node")]
     pub role: NodeRole,
+
+    /// Directory of datasources that is followed: what it says is made so, whenever it changes
+    #[arg(long, env = "STUDIO_SYNC_DIR", value_name = "DIR", help_heading = "Node")]
+    pub sync_dir: Option<PathBuf>,
+
+    /// Name of the source that the directory is; what it creates is kept by git:<NAME>
+    #[arg(long, env = "STUDIO_SYNC_SOURCE", value_name = "NAME", default_value = "main", help_heading = "Node")]
+    pub sync_source: String,
+
+    /// Organisation of the directory's datasources
+    #[arg(long, env = "STUDIO_SYNC_ORG", value_name = "ORG", default_value = "default", help_heading = "Node")]
+    pub sync_org: String,
+
+    /// Archive what the directory kept and has no more
+    #[arg(long, env = "STUDIO_SYNC_PRUNE", value_name = "BOOL", default_value_t = false,
+        action = clap::ArgAction::Set, help_heading = "Node")]
+    pub sync_prune: bool,
+
+    /// How often the directory is looked at when nothing tells of a change
+    #[arg(long, env = "STUDIO_SYNC_INTERVAL", value_name = "DURATION", default_value = "30s", help_heading = "Node")]
+    pub sync_interval: HumanDuration,
 }
 
 /// The settings of a process.
@@ -135,6 +156,10 @@ pub struct NodeSettings {
     /// How long a request may take
     #[arg(long, env = "STUDIO_REQUEST_TIMEOUT", value_name = "DURATION", default_value = "30s", global = true)]
     pub request_timeout: HumanDuration,
+
+    /// Largest request body of the REST API in bytes
+    #[arg(long, env = "STUDIO_REST_MAX_BODY", value_name = "BYTES", default_value_t = 2_097_152, global = true)]
+    pub rest_max_body: usize,
 
     /// Directory of YAML datasources that are created when the database is empty
     #[arg(long, env = "STUDIO_SEED_DIR", value_name = "DIR", global = true)]

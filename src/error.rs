@@ -93,11 +93,21 @@ struct Inner {
     message: Cow<'static, str>,
     problems: Vec<Problem>,
     detail: Option<String>,
+    stale: bool,
+    /// The message without the first of the problems.
+    summary: String,
 }
 
 impl Error {
     pub fn new(code: ErrorCode, message: impl Into<Cow<'static, str>>) -> Self {
-        Self(Box::new(Inner { code, message: message.into(), problems: Vec::new(), detail: None }))
+        Self(Box::new(Inner {
+            code,
+            message: message.into(),
+            problems: Vec::new(),
+            detail: None,
+            stale: false,
+            summary: String::new(),
+        }))
     }
 
     pub fn not_found(what: &str) -> Self {
@@ -106,6 +116,13 @@ impl Error {
 
     pub fn conflict(message: impl Into<Cow<'static, str>>) -> Self {
         Self::new(ErrorCode::Conflict, message)
+    }
+
+    /// A conflict because the caller had read an older revision.
+    pub fn stale(message: impl Into<Cow<'static, str>>) -> Self {
+        let mut error = Self::conflict(message);
+        error.0.stale = true;
+        error
     }
 
     /// An argument that breaks a rule; `pointer` names it within the input.
@@ -130,6 +147,7 @@ impl Error {
         };
         let mut error = Self::new(code, message);
         error.0.problems = problems;
+        error.0.summary = summary.to_owned();
         error
     }
 
@@ -137,6 +155,24 @@ impl Error {
     pub fn internal(detail: impl fmt::Display) -> Self {
         Self::new(ErrorCode::Internal, "an internal error occurred; quote the request id when you report it")
             .with_detail(detail)
+    }
+
+    /// The same with other names for the fields, by their pointers: as a transport calls them.
+    #[must_use]
+    pub fn renamed(self, names: &[(&str, &str)]) -> Self {
+        let new_name = |pointer: &str| names.iter().find(|(old, _)| *old == pointer).map(|(_, new)| *new);
+        if self.0.problems.iter().all(|p| new_name(&p.pointer).is_none()) {
+            return self;
+        }
+        let Inner { code, mut problems, detail, summary, .. } = *self.0;
+        for problem in &mut problems {
+            if let Some(new) = new_name(&problem.pointer) {
+                new.clone_into(&mut problem.pointer);
+            }
+        }
+        let mut error = Self::with_problems(code, &summary, problems);
+        error.0.detail = detail;
+        error
     }
 
     pub fn unavailable(message: impl Into<Cow<'static, str>>, detail: impl fmt::Display) -> Self {
@@ -151,6 +187,11 @@ impl Error {
 
     pub fn code(&self) -> ErrorCode {
         self.0.code
+    }
+
+    /// Whether the caller had read an older revision: then reading again helps.
+    pub fn is_stale(&self) -> bool {
+        self.0.stale
     }
 
     pub fn message(&self) -> &str {

@@ -14,14 +14,28 @@ pub struct Migrator;
 
 impl MigratorTrait for Migrator {
     fn migrations() -> Vec<Box<dyn MigrationTrait>> {
-        vec![Box::new(Scripted {
-            name: "001_core",
-            common_up: include_str!("../sql/001_core.up.sql"),
-            postgres_up: include_str!("../sql/001_core.up.postgres.sql"),
-            sqlite_up: include_str!("../sql/001_core.up.sqlite.sql"),
-            down: include_str!("../sql/001_core.down.sql"),
-            postgres_down: include_str!("../sql/001_core.down.postgres.sql"),
-        })]
+        vec![
+            Box::new(Scripted {
+                name: "001_core",
+                common_up: include_str!("../sql/001_core.up.sql"),
+                postgres_up: include_str!("../sql/001_core.up.postgres.sql"),
+                sqlite_up: include_str!("../sql/001_core.up.sqlite.sql"),
+                down: include_str!("../sql/001_core.down.sql"),
+                postgres_down: include_str!("../sql/001_core.down.postgres.sql"),
+            }),
+            Box::new(Scripted {
+                name: "002_managed_by",
+                common_up: include_str!("../sql/002_managed_by.up.sql"),
+                down: include_str!("../sql/002_managed_by.down.sql"),
+                ..Scripted::default()
+            }),
+            Box::new(Scripted {
+                name: "003_idempotency",
+                common_up: include_str!("../sql/003_idempotency.up.sql"),
+                down: include_str!("../sql/003_idempotency.down.sql"),
+                ..Scripted::default()
+            }),
+        ]
     }
 }
 
@@ -37,6 +51,7 @@ pub async fn prepare(db: &impl ConnectionTrait) -> Result<(), DbErr> {
 
 /// A migration of SQL scripts. In a common script, `{uuid}`, `{ts}`, `{json}`,
 /// `{bytes}` and `{audit}` stand for each database's spelling.
+#[derive(Default)]
 struct Scripted {
     name: &'static str,
     common_up: &'static str,
@@ -66,7 +81,9 @@ impl MigrationTrait for Scripted {
         };
         let db = manager.get_connection();
         db.execute_unprepared(&spell(backend, self.common_up)).await?;
-        db.execute_unprepared(own).await?;
+        if !own.is_empty() {
+            db.execute_unprepared(own).await?;
+        }
         Ok(())
     }
 
@@ -74,7 +91,7 @@ impl MigrationTrait for Scripted {
         let backend = manager.get_database_backend();
         let db = manager.get_connection();
         db.execute_unprepared(&spell(backend, self.down)).await?;
-        if backend == DbBackend::Postgres {
+        if backend == DbBackend::Postgres && !self.postgres_down.is_empty() {
             db.execute_unprepared(self.postgres_down).await?;
         }
         Ok(())

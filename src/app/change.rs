@@ -38,7 +38,7 @@ pub(super) fn touch(ctx: &OpContext, mut row: Datasource) -> Datasource {
 
 pub(super) fn check_revision(row: &Datasource, expected: Option<i64>) -> Result<()> {
     match expected {
-        Some(revision) if revision != row.revision => Err(Error::conflict(format!(
+        Some(revision) if revision != row.revision => Err(Error::stale(format!(
             "{} changed it meanwhile (revision {}, you have {revision}); read it again and repeat your change",
             row.updated_by, row.revision
         ))),

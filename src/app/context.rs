@@ -1,11 +1,13 @@
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use super::change::Journal;
+use super::idempotency::Once;
 use crate::auth::policy::{self, Grant};
 use crate::auth::{Actor, Authorized};
-use crate::domain::Outcome;
+use crate::domain::{ManagedBy, Outcome};
 use crate::error::Result;
-use crate::store::{NewAudit, NewEvent, Tx};
+use crate::store::{NewAudit, NewEvent, Store, Tx};
 
 /// Who asks, from where, and under which request id.
 #[derive(Clone, Debug)]
@@ -13,16 +15,29 @@ pub struct OpContext {
     pub actor: Actor,
     pub request_id: String,
     pub source_address: Option<IpAddr>,
+    /// The channel that the request came by; what it creates is kept by it.
+    pub channel: ManagedBy,
+    /// Present: what is asked for is done once, however often it is sent.
+    pub once: Option<Arc<Once>>,
 }
 
 impl OpContext {
     pub fn new(actor: Actor, request_id: impl Into<String>) -> Self {
-        Self { actor, request_id: request_id.into(), source_address: None }
+        let (source_address, channel) = (None, ManagedBy::Api);
+        Self { actor, request_id: request_id.into(), source_address, channel, once: None }
     }
 
     /// The one gate of every use-case.
     pub(super) fn authorize<P: Grant>(&self) -> Result<Authorized<P>> {
         policy::authorize(&self.actor)
+    }
+
+    /// The transaction of a use-case; with an idempotency key, it claims the key before anything else.
+    pub(super) async fn begin<P: Grant>(&self, store: &Store, proof: &Authorized<P>) -> Result<Tx> {
+        match &self.once {
+            Some(once) => once.begin(store, proof).await,
+            None => store.write(proof).await,
+        }
     }
 
     /// Writes what happened into the transaction that makes it happen.

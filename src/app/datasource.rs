@@ -4,16 +4,17 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::change::{Journal, change, check, check_comment, check_not_archived, check_revision, journal, touch};
-use super::{App, OpContext, version};
+use super::{App, MetadataChanges, OpContext, version};
 use crate::auth::Authorized;
-use crate::auth::policy::grant::{Archive, Edit, Read};
+use crate::auth::policy::grant::{Archive, Edit, ManageMetadata, Read};
 use crate::domain::paging::{Page, PageRequest};
 use crate::domain::{
-    Datasource, DatasourceStatus, DesiredState, EventType, State, check_description, check_label, check_name,
-    check_tags, normalise_tags, now,
+    Datasource, DatasourceStatus, DesiredState, EventType, ManagedBy, State, check_description, check_label,
+    check_name, check_tags, normalise_tags, now,
 };
 use crate::domain::{DatasourceFilter, DatasourceKey, DatasourceOrder};
 use crate::error::{Error, Problem, Result};
+use crate::store::Tx;
 
 #[derive(Clone, Debug, Default)]
 pub struct CreateDatasource {
@@ -39,10 +40,7 @@ pub struct UpdateDatasource {
     pub expected_revision: Option<i64>,
     pub name: Option<String>,
     pub description: Option<String>,
-    pub owner: Option<String>,
-    pub team: Option<Option<String>>,
-    pub category: Option<Option<String>>,
-    pub tags: Option<Vec<String>>,
+    pub metadata: MetadataChanges,
     pub reason: Option<String>,
 }
 
@@ -53,6 +51,13 @@ pub struct CloneDatasource {
     pub project: Option<String>,
     /// Absent: the published version, else the latest.
     pub version: Option<i32>,
+}
+
+/// A datasource that passed every check and is not stored yet.
+pub(super) struct Fresh {
+    row: Datasource,
+    config: Option<version::CheckedConfig>,
+    comment: Option<String>,
 }
 
 impl App {
@@ -128,7 +133,16 @@ impl App {
         event: EventType,
         payload: Value,
     ) -> Result<Datasource> {
-        let tags = normalise_tags(input.tags);
+        let fresh = self.fresh(ctx, proof, input)?;
+        let mut tx = ctx.begin(&self.store, proof).await?;
+        let row = self.insert(ctx, proof, &mut tx, fresh, event, payload).await?;
+        tx.commit().await?;
+        self.metrics.lifecycle_event(event);
+        Ok(row)
+    }
+
+    /// Checks all that can be checked before a transaction begins.
+    pub(super) fn fresh(&self, ctx: &OpContext, proof: &Authorized<Edit>, input: CreateDatasource) -> Result<Fresh> {
         let owner = input.owner.unwrap_or_else(|| ctx.actor.subject.to_string());
         let description = input.description.unwrap_or_default();
         let mut problems = Vec::new();
@@ -137,7 +151,7 @@ impl App {
         check_name("/owner", &owner, &mut problems);
         check_label("/team", input.team.as_deref().unwrap_or_default(), &mut problems);
         check_label("/category", input.category.as_deref().unwrap_or_default(), &mut problems);
-        check_tags("/tags", &tags, &mut problems);
+        check_tags("/tags", &input.tags, &mut problems);
         if self.connectors().get(&input.connector_type).is_none() {
             problems.push(Problem::new("/type", self.unknown_type(&input.connector_type)));
         }
@@ -161,7 +175,7 @@ impl App {
             owner,
             team: input.team.filter(|t| !t.is_empty()),
             category: input.category.filter(|c| !c.is_empty()),
-            tags,
+            tags: normalise_tags(input.tags),
             status: DatasourceStatus::Draft,
             revision: 1,
             current_version: None,
@@ -171,69 +185,68 @@ impl App {
             updated_at: at,
             updated_by: subject,
             archived_at: None,
+            managed_by: ctx.channel.clone(),
         };
-        let mut tx = self.store.write(proof).await?;
+        Ok(Fresh { row, config, comment: input.comment })
+    }
+
+    pub(super) async fn insert(
+        &self,
+        ctx: &OpContext,
+        proof: &Authorized<Edit>,
+        tx: &mut Tx,
+        fresh: Fresh,
+        event: EventType,
+        payload: Value,
+    ) -> Result<Datasource> {
+        let Fresh { row, config, comment } = fresh;
         tx.insert_datasource(proof, &row).await?;
         tx.insert_state(proof, &row.tenant, row.id).await?;
         let mut details = json!({ "name": row.name, "type": row.connector_type });
         if let (Some(details), Value::Object(more)) = (details.as_object_mut(), payload) {
             details.extend(more);
         }
-        ctx.journal(&mut tx, journal(&row, event, details));
+        ctx.journal(tx, journal(&row, event, details));
         if let Some(checked) = config {
-            let draft = version::draft(&row, 1, checked, input.comment, &ctx.actor);
+            let draft = version::draft(&row, 1, checked, comment, &ctx.actor);
             tx.insert_version(proof, &draft).await?;
-            version::journal_created(ctx, &mut tx, &draft);
+            version::journal_created(ctx, tx, &draft);
         }
-        tx.commit().await?;
-        self.metrics.lifecycle_event(event);
         Ok(row)
     }
 
+    /// Name and description change any time; governance metadata only of a draft, unless the caller may manage it.
     pub async fn update_datasource(&self, ctx: &OpContext, input: UpdateDatasource) -> Result<Datasource> {
         let proof = ctx.authorize::<Edit>()?;
         let mut problems = Vec::new();
-        let some = |text: &Option<Option<String>>| text.clone().flatten().unwrap_or_default();
         if let Some(name) = &input.name {
             check_name("/name", name, &mut problems);
         }
-        if let Some(owner) = &input.owner {
-            check_name("/owner", owner, &mut problems);
-        }
         check_description("/description", input.description.as_deref().unwrap_or_default(), &mut problems);
-        check_label("/team", &some(&input.team), &mut problems);
-        check_label("/category", &some(&input.category), &mut problems);
-        check_tags("/tags", input.tags.as_deref().unwrap_or_default(), &mut problems);
+        input.metadata.check(&mut problems);
         check_description("/reason", input.reason.as_deref().unwrap_or_default(), &mut problems);
         check(problems)?;
 
-        let mut tx = self.store.write(&proof).await?;
+        let mut tx = ctx.begin(&self.store, &proof).await?;
         let old = tx.datasource_for_update(input.id).await?;
         check_revision(&old, input.expected_revision)?;
         check_not_archived(&old)?;
         let mut row = old.clone();
         row.name = input.name.unwrap_or(row.name);
         row.description = input.description.unwrap_or(row.description);
-        row.owner = input.owner.unwrap_or(row.owner);
-        row.team = input.team.unwrap_or(row.team).filter(|t| !t.is_empty());
-        row.category = input.category.unwrap_or(row.category).filter(|c| !c.is_empty());
-        row.tags = input.tags.map_or(row.tags, normalise_tags);
-        let changes: Vec<_> = [
+        let metadata = input.metadata.apply(&mut row);
+        if !metadata.is_empty() && row.status != DatasourceStatus::Draft {
+            ctx.authorize::<ManageMetadata>()?;
+        }
+        let described = [
             change("name", old.name.as_str(), row.name.as_str()),
             change("description", old.description.as_str(), row.description.as_str()),
-            change("owner", old.owner.as_str(), row.owner.as_str()),
-            change("team", json!(old.team), json!(row.team)),
-            change("category", json!(old.category), json!(row.category)),
-            change("tags", json!(old.tags), json!(row.tags)),
-        ]
-        .into_iter()
-        .flatten()
-        .collect();
+        ];
+        let changes: Vec<_> = described.into_iter().flatten().chain(metadata).collect();
         if changes.is_empty() {
             return Ok(old);
         }
-        let row = touch(ctx, row);
-        let row = tx.save_datasource(&proof, row).await?;
+        let row = tx.save_datasource(&proof, touch(ctx, row)).await?;
         let fields: Vec<_> = changes.iter().map(|c| c.field.clone()).collect();
         let entry = journal(&row, EventType::Updated, json!({ "fields": fields }));
         ctx.journal(&mut tx, Journal { changes, reason: input.reason.as_deref(), ..entry });
@@ -252,21 +265,33 @@ impl App {
     ) -> Result<Datasource> {
         let proof = ctx.authorize::<Archive>()?;
         check_comment("/reason", reason)?;
-        let mut tx = self.store.write(&proof).await?;
-        let mut row = tx.datasource_for_update(id).await?;
+        let mut tx = ctx.begin(&self.store, &proof).await?;
+        let row = tx.datasource_for_update(id).await?;
         check_revision(&row, expected_revision)?;
         if row.archived_at.is_some() {
             return Ok(row);
         }
+        let row = self.archive_within(ctx, &proof, &mut tx, row, reason).await?;
+        tx.commit().await?;
+        self.metrics.lifecycle_event(EventType::Archived);
+        Ok(row)
+    }
+
+    pub(super) async fn archive_within(
+        &self,
+        ctx: &OpContext,
+        proof: &Authorized<Archive>,
+        tx: &mut Tx,
+        mut row: Datasource,
+        reason: Option<&str>,
+    ) -> Result<Datasource> {
         row.archived_at = Some(now());
         if row.status != DatasourceStatus::Draft {
             row.status = DatasourceStatus::Disabled;
         }
-        let row = tx.save_datasource(&proof, touch(ctx, row)).await?;
-        tx.set_desired(&proof, id, DesiredState::Stopped).await?;
-        ctx.journal(&mut tx, Journal { reason, ..journal(&row, EventType::Archived, json!({})) });
-        tx.commit().await?;
-        self.metrics.lifecycle_event(EventType::Archived);
+        let row = tx.save_datasource(proof, touch(ctx, row)).await?;
+        tx.set_desired(proof, row.id, DesiredState::Stopped).await?;
+        ctx.journal(tx, Journal { reason, ..journal(&row, EventType::Archived, json!({})) });
         Ok(row)
     }
 
@@ -274,7 +299,7 @@ impl App {
     pub async fn restore_datasource(&self, ctx: &OpContext, id: Uuid, reason: Option<&str>) -> Result<Datasource> {
         let proof = ctx.authorize::<Archive>()?;
         check_comment("/reason", reason)?;
-        let mut tx = self.store.write(&proof).await?;
+        let mut tx = ctx.begin(&self.store, &proof).await?;
         let mut row = tx.datasource_for_update(id).await?;
         if row.archived_at.take().is_none() {
             return Ok(row);
@@ -295,6 +320,9 @@ impl App {
 fn check_filter(filter: &DatasourceFilter) -> Result<()> {
     if filter.search.as_ref().is_some_and(|s| s.chars().count() > 200) {
         return Err(Error::invalid("/filter/search", "must have at most 200 characters"));
+    }
+    if let Some(Err(problem)) = filter.managed_by.as_ref().map(|text| text.parse::<ManagedBy>()) {
+        return Err(Error::invalid("/filter/managedBy", problem));
     }
     Ok(())
 }

@@ -40,7 +40,7 @@ impl App {
     pub async fn publish(&self, ctx: &OpContext, input: Publish) -> Result<(Datasource, Version)> {
         let proof = ctx.authorize::<PublishGrant>()?;
         check_comment("/comment", input.comment.as_deref())?;
-        let mut tx = self.store.write(&proof).await?;
+        let mut tx = ctx.begin(&self.store, &proof).await?;
         let row = tx.datasource_for_update(input.id).await?;
         check_revision(&row, input.expected_revision)?;
         check_not_archived(&row)?;
@@ -66,7 +66,7 @@ impl App {
     pub async fn rollback(&self, ctx: &OpContext, input: Rollback) -> Result<(Datasource, Version)> {
         let proof = ctx.authorize::<PublishGrant>()?;
         check_comment("/comment", input.comment.as_deref())?;
-        let mut tx = self.store.write(&proof).await?;
+        let mut tx = ctx.begin(&self.store, &proof).await?;
         let row = tx.datasource_for_update(input.id).await?;
         check_revision(&row, input.expected_revision)?;
         check_not_archived(&row)?;
@@ -113,7 +113,7 @@ impl App {
     pub async fn restart(&self, ctx: &OpContext, id: Uuid, reason: Option<&str>) -> Result<Datasource> {
         let proof = ctx.authorize::<Operate>()?;
         check_comment("/reason", reason)?;
-        let mut tx = self.store.write(&proof).await?;
+        let mut tx = ctx.begin(&self.store, &proof).await?;
         let row = tx.datasource_for_update(id).await?;
         check_not_archived(&row)?;
         if desired(&tx, id).await? != DesiredState::Running {
@@ -136,8 +136,8 @@ impl App {
         reason: Option<&str>,
     ) -> Result<Datasource> {
         check_comment("/reason", reason)?;
-        let mut tx = self.store.write(proof).await?;
-        let mut row = tx.datasource_for_update(id).await?;
+        let mut tx = ctx.begin(&self.store, proof).await?;
+        let row = tx.datasource_for_update(id).await?;
         check_not_archived(&row)?;
         if row.current_version.is_none() {
             return Err(Error::conflict("no version is published yet; publish one first"));
@@ -149,24 +149,38 @@ impl App {
             }
             tx.raise_generation(proof, id).await?;
         }
+        let (row, event) = self.set_running_within(ctx, proof, &mut tx, row, wanted, reason).await?;
+        tx.commit().await?;
+        self.metrics.lifecycle_event(event);
+        Ok(row)
+    }
+
+    /// What is published runs, or does not, from now on.
+    pub(super) async fn set_running_within<P: Grant>(
+        &self,
+        ctx: &OpContext,
+        proof: &Authorized<P>,
+        tx: &mut Tx,
+        mut row: Datasource,
+        wanted: DesiredState,
+        reason: Option<&str>,
+    ) -> Result<(Datasource, EventType)> {
         let (status, event) = match wanted {
             DesiredState::Running => (DatasourceStatus::Active, EventType::Started),
             DesiredState::Stopped => (DatasourceStatus::Disabled, EventType::Stopped),
         };
         let changes = change("status", row.status.as_str(), status.as_str()).into_iter().collect();
         row.status = status;
-        tx.set_desired(proof, id, wanted).await?;
+        tx.set_desired(proof, row.id, wanted).await?;
         let row = tx.save_datasource(proof, touch(ctx, row)).await?;
         let entry = journal(&row, event, json!({}));
-        ctx.journal(&mut tx, Journal { version: row.current_version, changes, reason, ..entry });
-        tx.commit().await?;
-        self.metrics.lifecycle_event(event);
-        Ok(row)
+        ctx.journal(tx, Journal { version: row.current_version, changes, reason, ..entry });
+        Ok((row, event))
     }
 
     /// Makes `version` the published one. A datasource that somebody stopped stays stopped.
     #[allow(clippy::too_many_arguments, reason = "one step of two use-cases, with all that they know")]
-    async fn go_live<P: Grant>(
+    pub(super) async fn go_live<P: Grant>(
         &self,
         ctx: &OpContext,
         proof: &Authorized<P>,

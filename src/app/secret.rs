@@ -62,7 +62,7 @@ impl App {
         check(problems)?;
         check_comment("/reason", input.reason.as_deref())?;
 
-        let mut tx = self.store.write(&proof).await?;
+        let mut tx = ctx.begin(&self.store, &proof).await?;
         let row = tx.datasource_for_update(input.id).await?;
         check_not_archived(&row)?;
         let data_key = self.data_key(&proof, &tx).await?;
@@ -102,7 +102,7 @@ impl App {
     pub async fn delete_secret(&self, ctx: &OpContext, input: DeleteSecret) -> Result<(Datasource, SecretInfo)> {
         let proof = ctx.authorize::<ManageSecrets>()?;
         check_comment("/reason", input.reason.as_deref())?;
-        let mut tx = self.store.write(&proof).await?;
+        let mut tx = ctx.begin(&self.store, &proof).await?;
         let row = tx.datasource_for_update(input.id).await?;
         let secret = info(&tx, &row, &input.key).await?;
         if !input.force
@@ -131,7 +131,7 @@ impl App {
     pub async fn repin_secrets(&self, ctx: &OpContext, id: Uuid, reason: Option<&str>) -> Result<Datasource> {
         let proof = ctx.authorize::<ManageSecrets>()?;
         check_comment("/reason", reason)?;
-        let mut tx = self.store.write(&proof).await?;
+        let mut tx = ctx.begin(&self.store, &proof).await?;
         let row = tx.datasource_for_update(id).await?;
         check_not_archived(&row)?;
         self.repin_within(ctx, &proof, &mut tx, &row, reason).await?;

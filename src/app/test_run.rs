@@ -12,7 +12,7 @@ use crate::auth::Authorized;
 use crate::auth::policy::grant::{ManageSecrets, Read, Test};
 use crate::connectors::{Connector, ConnectorContext};
 use crate::domain::TestSample;
-use crate::domain::{Datasource, EventType, Outcome, check_name};
+use crate::domain::{Change, Datasource, EventType, Outcome, check_name, diff};
 use crate::error::{Error, ErrorCode, Problem, Result};
 use crate::mapping::{Limits, Summary};
 use crate::registry::Plan;
@@ -63,6 +63,8 @@ pub struct TestRun {
     pub errors: Vec<TestRecordError>,
     pub warnings: Vec<String>,
     pub logs: Vec<String>,
+    /// What comes out differently than with the published configuration; `None` where that is not known.
+    pub diff: Option<Vec<Change>>,
     /// The payload that was used, where it was fetched or stored.
     pub payload: Option<String>,
     pub duration: Duration,
@@ -85,6 +87,11 @@ pub struct TestRecordError {
 }
 
 impl TestRun {
+    /// The outputs as one document.
+    fn records(&self) -> Value {
+        self.outputs.iter().map(|o| json!({ "id": o.id, "kind": o.kind, "data": o.data })).collect()
+    }
+
     pub fn success(&self) -> bool {
         self.errors.is_empty()
     }
@@ -128,12 +135,13 @@ impl App {
         };
         let kept =
             request.save_sample_as.as_ref().map(|name| (name.clone(), String::from_utf8_lossy(&payload).into_owned()));
+        let published = self.published_plan(&proof, &row, number).await?;
         let connectors = self.registry.clone();
         // The turn goes along: a run that outlives its caller still counts.
         let work = tokio::task::spawn_blocking(move || {
             let _turn = turn;
             let connector = connectors.connectors().get(&plan.document.connector_type);
-            connector.map(|c| run(c, &plan, &payload))
+            connector.map(|c| run_both(c, &plan, published.as_ref(), &payload))
         });
         let done = tokio::time::timeout(TIME_MAX + Duration::from_secs(2), work).await;
         let done = done.map_err(|_| {
@@ -146,7 +154,7 @@ impl App {
 
         let outcome = if result.success() { Outcome::Success } else { Outcome::Failed };
         self.metrics.test_run(outcome);
-        let mut tx = self.store.write(&proof).await?;
+        let mut tx = ctx.begin(&self.store, &proof).await?;
         if let Some((name, payload)) = kept {
             tx.put_test_sample(&proof, &row.tenant, row.id, &name, &payload).await?;
         }
@@ -160,6 +168,18 @@ impl App {
         tx.commit().await?;
         self.metrics.lifecycle_event(EventType::TestRun);
         Ok(result)
+    }
+
+    /// The published configuration, to compare with; `None` where it is the one under test, or does not compile today.
+    async fn published_plan(
+        &self,
+        proof: &Authorized<Test>,
+        row: &Datasource,
+        tested: Option<i32>,
+    ) -> Result<Option<Plan>> {
+        let Some(number) = row.current_version.filter(|n| Some(*n) != tested) else { return Ok(None) };
+        let version = self.store.read(proof.scope()).await?.version(row.id, number).await?;
+        Ok(version.and_then(|v| Plan::compile(self.connectors(), self.sinks(), &v.config).ok()))
     }
 
     async fn what_to_test(
@@ -239,13 +259,25 @@ async fn take_turn(slots: &std::sync::Arc<Semaphore>) -> Result<tokio::sync::Own
     turn.map_err(Error::internal)
 }
 
-fn run(connector: &dyn Connector, plan: &Plan, payload: &[u8]) -> TestRun {
+fn run_both(connector: &dyn Connector, plan: &Plan, published: Option<&Plan>, payload: &[u8]) -> TestRun {
+    let deadline = Instant::now() + TIME_MAX;
+    let mut result = run(connector, plan, payload, deadline);
+    if let Some(published) = published {
+        let before = run(connector, published, payload, deadline);
+        // What ran out of time has no outputs to compare with.
+        result.diff = (Instant::now() < deadline).then(|| diff(&before.records(), &result.records()));
+    }
+    result
+}
+
+fn run(connector: &dyn Connector, plan: &Plan, payload: &[u8], deadline: Instant) -> TestRun {
     let mut result = TestRun {
         version: None,
         outputs: Vec::new(),
         errors: Vec::new(),
         warnings: Vec::new(),
         logs: Vec::new(),
+        diff: None,
         payload: None,
         duration: Duration::ZERO,
     };
@@ -265,7 +297,7 @@ fn run(connector: &dyn Connector, plan: &Plan, payload: &[u8]) -> TestRun {
         max_records: 1_000,
         max_record_bytes: 1024 * 1024,
         max_total_bytes: OUTPUT_BYTES_MAX,
-        deadline: Some(Instant::now() + TIME_MAX),
+        deadline: Some(deadline),
     };
     let (mut total, mut hidden) = (Summary::default(), 0_usize);
     for document in &documents {

@@ -8,7 +8,9 @@ use super::{App, OpContext};
 use crate::auth::Actor;
 use crate::auth::policy::grant::{Edit, Read};
 use crate::domain::paging::{Page, PageRequest};
-use crate::domain::{ApprovalState, Datasource, EventType, SecretPins, Version, VersionState, checksum, now};
+use crate::domain::{
+    ApprovalState, Change, Datasource, EventType, SecretPins, Version, VersionState, checksum, diff, now,
+};
 use crate::error::{Error, Problem, Result};
 use crate::registry::Plan;
 use crate::store::Tx;
@@ -22,6 +24,14 @@ pub struct CreateVersion {
     pub config: Value,
     pub comment: Option<String>,
     pub expected_revision: Option<i64>,
+}
+
+/// What changed between two configurations.
+#[derive(Clone, Debug, PartialEq)]
+pub struct VersionDiff {
+    pub from: i32,
+    pub to: i32,
+    pub changes: Vec<Change>,
 }
 
 /// A configuration that passed every check.
@@ -60,7 +70,7 @@ impl App {
         let connector_type = found.ok_or_else(|| Error::not_found("datasource"))?.connector_type;
         let checked = self.check_config(&connector_type, input.config)?;
 
-        let mut tx = self.store.write(&proof).await?;
+        let mut tx = ctx.begin(&self.store, &proof).await?;
         let mut row = tx.datasource_for_update(input.id).await?;
         check_revision(&row, input.expected_revision)?;
         check_not_archived(&row)?;
@@ -72,6 +82,17 @@ impl App {
         tx.commit().await?;
         self.metrics.lifecycle_event(EventType::VersionCreated);
         Ok((row, draft))
+    }
+
+    /// What changed from one version to another, in either direction.
+    pub async fn diff_versions(&self, ctx: &OpContext, id: Uuid, from: i32, to: i32) -> Result<VersionDiff> {
+        let proof = ctx.authorize::<Read>()?;
+        let tx = self.store.read(proof.scope()).await?;
+        tx.datasource(id).await?.ok_or_else(|| Error::not_found("datasource"))?;
+        let missing = |number: i32| Error::not_found(&format!("version {number}"));
+        let old = tx.version(id, from).await?.ok_or_else(|| missing(from))?;
+        let new = tx.version(id, to).await?.ok_or_else(|| missing(to))?;
+        Ok(VersionDiff { from, to, changes: diff(&old.config, &new.config) })
     }
 
     /// All that is wrong with a configuration, without storing it. Nothing is wrong with a valid one.

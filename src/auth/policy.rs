@@ -52,6 +52,10 @@ permissions! {
     Archive = "datasource:archive" needs Admin,
     /// Set, delete and re-pin secrets.
     ManageSecrets = "secret:manage" needs Admin,
+    /// Write everything out as files.
+    Export = "datasource:export" needs Admin,
+    /// Change the governance metadata of a datasource that is or was live.
+    ManageMetadata = "metadata:manage" needs Admin,
     /// Read the audit log.
     ReadAudit = "audit:read" needs Admin,
 }

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use uuid::Uuid;
 
-use super::{ApprovalState, DatasourceStatus, DesiredState, Tenant, Timestamp, VersionState, WorkerStatus};
+use super::{ApprovalState, DatasourceStatus, DesiredState, ManagedBy, Tenant, Timestamp, VersionState, WorkerStatus};
 
 /// A governed feed.
 #[derive(Clone, Debug, PartialEq)]
@@ -29,6 +29,8 @@ pub struct Datasource {
     pub updated_at: Timestamp,
     pub updated_by: String,
     pub archived_at: Option<Timestamp>,
+    /// Fixed at creation; only an import that adopts the datasource changes it.
+    pub managed_by: ManagedBy,
 }
 
 /// Stored secret key -> the version of its value that a published configuration runs with.

@@ -84,6 +84,11 @@ string_enum! {
 }
 
 string_enum! {
+    /// What became of one place of a document.
+    DiffOp { Add = "add", Remove = "remove", Replace = "replace" }
+}
+
+string_enum! {
     /// How an audited attempt ended.
     Outcome { Success = "success", Refused = "refused", Failed = "failed" }
 }

@@ -16,6 +16,8 @@ pub struct DatasourceFilter {
     /// Found anywhere in name, description, owner, team, category, type and tags, whatever the case.
     pub search: Option<String>,
     pub project: Option<String>,
+    /// Kept by this channel, in the spelling of [`ManagedBy`](super::ManagedBy).
+    pub managed_by: Option<String>,
     /// `false` (the default) hides what is archived; `true` shows only that.
     pub archived: bool,
 }
@@ -66,4 +68,6 @@ pub struct AuditFilter {
     pub datasource_id: Option<Uuid>,
     pub actor: Option<String>,
     pub action: Option<String>,
+    /// Changes of one of these fields; empty for all entries.
+    pub fields: Vec<&'static str>,
 }

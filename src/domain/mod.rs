@@ -2,11 +2,13 @@
 
 mod canonical;
 mod datasource;
+mod diff;
 mod duration;
 mod enums;
 mod event;
 mod filter;
 mod keys;
+mod managed_by;
 pub mod paging;
 mod record;
 mod tenant;
@@ -14,13 +16,16 @@ mod validate;
 
 pub use canonical::{canonical_json, checksum};
 pub use datasource::{Datasource, SecretInfo, SecretPins, State, TestSample, Version, WorkerMetrics};
+pub use diff::{Change, diff};
 pub use duration::{HumanDuration, parse_duration};
 pub use enums::{
-    ApprovalState, DatasourceStatus, DesiredState, EventType, OnError, Outcome, Role, VersionState, WorkerStatus,
+    ApprovalState, DatasourceStatus, DesiredState, DiffOp, EventType, OnError, Outcome, Role, VersionState,
+    WorkerStatus,
 };
 pub use event::{AuditEntry, Event, FieldChange};
 pub use filter::{AuditFilter, DatasourceFilter, DatasourceKey, DatasourceOrder, DatasourceOrderField, EventFilter};
 pub use keys::WrappedDataKey;
+pub use managed_by::{CLIENT_HEADER, ManagedBy};
 pub use record::{Record, StableId};
 pub use tenant::{Scope, Tenant};
 pub use validate::{check_description, check_label, check_name, check_secret_key, check_tags, normalise_tags};

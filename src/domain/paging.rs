@@ -15,6 +15,8 @@ pub struct PageRequest<K> {
     pub after: Option<K>,
     pub before: Option<K>,
     pub limit: u64,
+    /// Skip so many rows first, which costs reading them.
+    pub offset: u64,
     /// Take the last `limit` rows instead of the first.
     pub backward: bool,
 }
@@ -45,6 +47,7 @@ impl<K: DeserializeOwned> PageRequest<K> {
             after: after.map(|c| decode_cursor("/after", c)).transpose()?,
             before: before.map(|c| decode_cursor("/before", c)).transpose()?,
             limit,
+            offset: 0,
             backward,
         })
     }
@@ -59,7 +62,7 @@ impl<T> Page<T> {
             rows.reverse();
             Self { items: rows, has_next: request.before.is_some(), has_previous: more }
         } else {
-            Self { items: rows, has_next: more, has_previous: request.after.is_some() }
+            Self { items: rows, has_next: more, has_previous: request.after.is_some() || request.offset > 0 }
         }
     }
 

@@ -10,6 +10,7 @@ use axum::http::request::Parts;
 use super::Gateway;
 use crate::app::OpContext;
 use crate::auth::jwt::Verifier;
+use crate::domain::{CLIENT_HEADER, ManagedBy};
 
 /// The token that GraphiQL starts with; only in embedded mode there is one.
 #[derive(Clone, Default)]
@@ -28,6 +29,7 @@ pub(super) struct Origin {
     pub(super) request_id: String,
     address: Option<IpAddr>,
     authorization: Option<String>,
+    channel: ManagedBy,
 }
 
 impl<S: Sync> FromRequestParts<S> for Origin {
@@ -39,13 +41,20 @@ impl<S: Sync> FromRequestParts<S> for Origin {
             request_id: text("x-request-id").unwrap_or_default(),
             address: parts.extensions.get::<ConnectInfo<SocketAddr>>().map(|info| info.0.ip()),
             authorization: text("authorization"),
+            channel: ManagedBy::of_client(text(CLIENT_HEADER).as_deref()),
         })
     }
 }
 
 impl Origin {
     pub(super) fn context(&self, actor: crate::auth::Actor) -> OpContext {
-        OpContext { actor, request_id: self.request_id.clone(), source_address: self.address }
+        OpContext {
+            actor,
+            request_id: self.request_id.clone(),
+            source_address: self.address,
+            channel: self.channel.clone(),
+            once: None,
+        }
     }
 
     pub(super) fn authenticate(&self, verifier: &Verifier) -> crate::error::Result<OpContext> {

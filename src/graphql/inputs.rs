@@ -31,6 +31,8 @@ pub(super) struct DatasourceFilterInput {
     search: Option<String>,
     /// In this project.
     project: Option<String>,
+    /// Kept by this channel: `ui`, `api`, or `git:` and the name of a source.
+    managed_by: Option<String>,
     /// Only what is archived. Otherwise only what is not.
     #[graphql(default = false)]
     archived: bool,
@@ -45,6 +47,7 @@ impl From<DatasourceFilterInput> for DatasourceFilter {
             tags: input.tags.unwrap_or_default().into_iter().chain(input.tag).collect(),
             search: input.search,
             project: input.project,
+            managed_by: input.managed_by,
             archived: input.archived,
         }
     }
@@ -154,6 +157,25 @@ pub(super) struct UpdateDatasourceInput {
     pub(super) name: Option<String>,
     /// A new description.
     pub(super) description: Option<String>,
+    /// A new owner.
+    pub(super) owner: Option<String>,
+    /// A new team.
+    pub(super) team: MaybeUndefined<String>,
+    /// A new category.
+    pub(super) category: MaybeUndefined<String>,
+    /// The tags from now on, all of them.
+    pub(super) tags: Option<Vec<String>>,
+    /// Why; for the audit log.
+    pub(super) reason: Option<String>,
+}
+
+/// Changes to governance metadata. What is absent stays; null clears.
+#[derive(InputObject)]
+pub(super) struct UpdateDatasourceMetadataInput {
+    /// Which one.
+    pub(super) id: ID,
+    /// Refuse with CONFLICT when this is not its revision any more.
+    pub(super) expected_revision: Option<i64>,
     /// A new owner.
     pub(super) owner: Option<String>,
     /// A new team.

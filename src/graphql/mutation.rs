@@ -7,11 +7,11 @@ use super::guard::HasRole;
 use super::inputs::{
     ArchiveDatasourceInput, CloneDatasourceInput, CreateDatasourceInput, CreateDatasourceVersionInput,
     DatasourceActionInput, DeleteDatasourceSecretInput, PublishDatasourceInput, RollbackDatasourceInput,
-    SetDatasourceSecretInput, TestDatasourceInput, UpdateDatasourceInput, uuid,
+    SetDatasourceSecretInput, TestDatasourceInput, UpdateDatasourceInput, UpdateDatasourceMetadataInput, uuid,
 };
 use super::runs::TestRun;
 use super::types::{Datasource, DatasourceSecret, DatasourceVersion};
-use crate::app::{self, App, OpContext, TestInput, TestRequest};
+use crate::app::{self, App, MetadataChanges, OpContext, TestInput, TestRequest};
 use crate::auth::Permission;
 use crate::error::Error;
 
@@ -90,7 +90,8 @@ impl Mutation {
         app.create_datasource(op, input).await.shaped(ctx).map(payload)
     }
 
-    /// Edits what describes a datasource. Its configuration changes by versions.
+    /// Edits what describes a datasource. Its configuration changes by versions. Owner, team, category and tags
+    /// of a datasource that was published before need the role ADMIN.
     #[graphql(directive = HasRole::apply(Permission::Edit))]
     async fn update_datasource(
         &self,
@@ -102,14 +103,38 @@ impl Mutation {
             expected_revision: input.expected_revision,
             name: input.name,
             description: input.description,
-            owner: input.owner,
-            team: clearable(input.team),
-            category: clearable(input.category),
-            tags: input.tags,
+            metadata: MetadataChanges {
+                owner: input.owner,
+                team: clearable(input.team),
+                category: clearable(input.category),
+                tags: input.tags,
+            },
             reason: input.reason,
         };
         let (app, op) = (ctx.data::<App>()?, ctx.data::<OpContext>()?);
         app.update_datasource(op, input).await.shaped(ctx).map(payload)
+    }
+
+    /// Changes who answers for a datasource and where it belongs, also of what is live.
+    #[graphql(directive = HasRole::apply(Permission::ManageMetadata))]
+    async fn update_datasource_metadata(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The changes.")] input: UpdateDatasourceMetadataInput,
+    ) -> Result<DatasourcePayload> {
+        let input = app::UpdateMetadata {
+            id: uuid("/id", &input.id).shaped(ctx)?,
+            expected_revision: input.expected_revision,
+            changes: MetadataChanges {
+                owner: input.owner,
+                team: clearable(input.team),
+                category: clearable(input.category),
+                tags: input.tags,
+            },
+            reason: input.reason,
+        };
+        let (app, op) = (ctx.data::<App>()?, ctx.data::<OpContext>()?);
+        app.update_metadata(op, input).await.shaped(ctx).map(payload)
     }
 
     /// Stops a datasource and hides it. Its history stays, and its name becomes free.

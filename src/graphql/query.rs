@@ -10,8 +10,8 @@ use super::inputs::{AuditFilterInput, DatasourceFilterInput, DatasourceOrderInpu
 use super::loaders::Loaders;
 use super::runs::TestSample;
 use super::types::{
-    AuditEntry, ConfigProblem, ConnectorType, Datasource, DatasourceEvent, DatasourceMetric, DatasourceVersion,
-    EventType, SinkType, Viewer,
+    AuditEntry, ConfigProblem, ConnectorType, Datasource, DatasourceEvent, DatasourceMetadata, DatasourceMetric,
+    DatasourceVersion, DatasourceVersionDiff, EventType, SinkType, Viewer,
 };
 use crate::app::{App, OpContext};
 use crate::auth::Permission;
@@ -154,10 +154,55 @@ impl Query {
     ) -> Result<Plain<AuditEntry>> {
         let filter = filter.unwrap_or_default();
         let datasource_id = filter.datasource_id.map(|id| uuid("/filter/datasourceId", &id)).transpose().shaped(ctx)?;
-        let filter = AuditFilter { datasource_id, actor: filter.actor, action: filter.action };
+        let filter = AuditFilter { datasource_id, actor: filter.actor, action: filter.action, fields: Vec::new() };
         let page = PageRequest::relay(first, after.as_deref(), last, before.as_deref()).shaped(ctx)?;
         let (app, op) = (ctx.data::<App>()?, ctx.data::<OpContext>()?);
         let rows = app.audit_log(op, &filter, &page).await.shaped(ctx)?;
+        Ok(edges(rows, EmptyFields, |e| e.seq, AuditEntry))
+    }
+
+    /// What changed from one version of a datasource to another.
+    #[graphql(directive = HasRole::apply(Permission::Read))]
+    async fn datasource_version_diff(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The datasource.")] id: ID,
+        #[graphql(desc = "The number of the old version.")] from: i32,
+        #[graphql(desc = "The number of the new version.")] to: i32,
+    ) -> Result<DatasourceVersionDiff> {
+        let id = uuid("/id", &id).shaped(ctx)?;
+        let (app, op) = (ctx.data::<App>()?, ctx.data::<OpContext>()?);
+        app.diff_versions(op, id, from, to).await.shaped(ctx).map(DatasourceVersionDiff::from)
+    }
+
+    /// Who answers for a datasource and where it belongs; null when there is none of this id in your organisation.
+    #[graphql(directive = HasRole::apply(Permission::Read))]
+    async fn datasource_metadata(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The datasource.")] id: ID,
+    ) -> Result<Option<DatasourceMetadata>> {
+        let id = uuid("/id", &id).shaped(ctx)?;
+        let (app, op) = (ctx.data::<App>()?, ctx.data::<OpContext>()?);
+        Ok(app.datasource(op, id).await.shaped(ctx)?.map(DatasourceMetadata::from))
+    }
+
+    /// How the governance metadata of a datasource changed, newest first: one entry a changed field.
+    #[graphql(directive = HasRole::apply(Permission::ReadAudit))]
+    #[allow(clippy::too_many_arguments, reason = "Relay's four and one of ours")]
+    async fn datasource_metadata_audit(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The datasource.")] id: ID,
+        #[graphql(desc = "How many to take from the start, at most 200. Absent: 50.")] first: Option<i64>,
+        #[graphql(desc = "Only what follows this cursor.")] after: Option<String>,
+        #[graphql(desc = "How many to take from the end, at most 200.")] last: Option<i64>,
+        #[graphql(desc = "Only what precedes this cursor.")] before: Option<String>,
+    ) -> Result<Plain<AuditEntry>> {
+        let id = uuid("/id", &id).shaped(ctx)?;
+        let page = PageRequest::relay(first, after.as_deref(), last, before.as_deref()).shaped(ctx)?;
+        let (app, op) = (ctx.data::<App>()?, ctx.data::<OpContext>()?);
+        let rows = app.metadata_audit(op, id, &page).await.shaped(ctx)?;
         Ok(edges(rows, EmptyFields, |e| e.seq, AuditEntry))
     }
 

@@ -3,6 +3,7 @@
 use async_graphql::{Json, SimpleObject};
 use serde_json::Value;
 
+use super::types::Change;
 use crate::app;
 use crate::domain::Timestamp;
 
@@ -21,6 +22,9 @@ pub(super) struct TestRun {
     warnings: Vec<String>,
     /// What the transform printed.
     logs: Vec<String>,
+    /// What comes out differently than with the published configuration, as changes to the list of outputs;
+    /// null where nothing else is published.
+    diff: Option<Vec<Change>>,
     /// The payload, where it was fetched, stored or the connector's example.
     payload: Option<String>,
     /// How long it took, in milliseconds.
@@ -68,6 +72,7 @@ impl From<app::TestRun> for TestRun {
                 .collect(),
             warnings: run.warnings,
             logs: run.logs,
+            diff: run.diff.map(|changes| changes.into_iter().map(Change::from).collect()),
             payload: run.payload,
             duration_ms: u64::try_from(run.duration.as_millis()).unwrap_or(u64::MAX),
         }

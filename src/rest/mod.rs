@@ -1,20 +1,104 @@
-//! Plain HTTP: webhooks, probes and metrics.
+//! The REST API, webhooks, probes and metrics.
+//!
+//! A handler parses, calls one use-case and shapes the answer. Its [`extract::Caller`]
+//! names the permission that it needs; without one it does not get a context.
 
+#![allow(unused_qualifications, reason = "the macro of an OpenAPI operation writes whole paths")]
+
+mod catalog;
+mod datasources;
+mod docs;
+mod etag;
+mod extract;
 mod health;
+mod history;
+mod idempotency;
 mod ingest;
+mod lifecycle;
+mod link;
+mod metadata;
+mod model;
+mod openapi;
 mod problem;
+mod reply;
+mod secrets;
+mod test_runs;
+mod versions;
 
+use std::sync::Arc;
+
+use axum::Router;
 use axum::http::{HeaderMap, StatusCode};
+use axum::middleware::from_fn;
 use axum::response::Response;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes as handlers;
 
 pub use health::probes;
 pub use ingest::hooks;
+pub use openapi::document;
 
+use crate::app::App;
+use crate::auth::jwt::Verifier;
 use crate::error::{Error, ErrorCode};
+
+/// Where the API is; its datasources are also at the root, for clients from before it had a version.
+const MOUNT: &str = "/api/v1";
+
+#[derive(Clone)]
+struct Api {
+    app: App,
+    verifier: Arc<Verifier>,
+    max_body: usize,
+}
+
+/// `/api/v1/…`, the same datasources at `/datasources`, `/api/openapi.json` and `/api/docs`.
+pub fn api(app: App, verifier: Arc<Verifier>, max_body: usize) -> Router {
+    let api = Api { app, verifier, max_body };
+    let (versioned, _) = OpenApiRouter::new().nest(MOUNT, every_route()).split_for_parts();
+    let (plain, _) = datasource_routes().split_for_parts();
+    versioned.merge(plain).layer(from_fn(problem::shape)).with_state(api).merge(docs::routes())
+}
+
+fn every_route() -> OpenApiRouter<Api> {
+    datasource_routes()
+        .routes(handlers!(catalog::connector_types))
+        .routes(handlers!(catalog::validate_config))
+        .routes(handlers!(catalog::sink_types))
+        .routes(handlers!(catalog::viewer))
+        .routes(handlers!(history::audit_log))
+}
+
+fn datasource_routes() -> OpenApiRouter<Api> {
+    OpenApiRouter::new()
+        .routes(handlers!(datasources::list, datasources::create))
+        .routes(handlers!(datasources::get, datasources::put, datasources::patch, datasources::archive))
+        .routes(handlers!(datasources::restore))
+        .routes(handlers!(datasources::copy))
+        .routes(handlers!(versions::list, versions::create))
+        .routes(handlers!(versions::get))
+        .routes(handlers!(versions::diff))
+        .routes(handlers!(lifecycle::publish))
+        .routes(handlers!(lifecycle::rollback))
+        .routes(handlers!(lifecycle::start))
+        .routes(handlers!(lifecycle::stop))
+        .routes(handlers!(lifecycle::restart))
+        .routes(handlers!(test_runs::test))
+        .routes(handlers!(test_runs::samples))
+        .routes(handlers!(history::events))
+        .routes(handlers!(history::metrics))
+        .routes(handlers!(history::state))
+        .routes(handlers!(secrets::list, secrets::set))
+        .routes(handlers!(secrets::delete))
+        .routes(handlers!(secrets::repin))
+        .routes(handlers!(metadata::get, metadata::patch))
+        .routes(handlers!(metadata::audit))
+}
 
 /// What no route takes.
 pub async fn not_found(headers: HeaderMap) -> Response {
-    let message = "there is nothing here; GraphQL is at /graphql, webhooks at /hooks/{id}, probes at /health";
+    let message = "there is nothing here; GraphQL is at /graphql, REST at /api/v1 (see /api/docs), webhooks at /hooks/{id}, \
+                   probes at /health";
     problem::respond(&Error::new(ErrorCode::NotFound, message), problem::request_id(&headers))
 }
 

@@ -1,10 +1,74 @@
 //! Errors as `application/problem+json` (RFC 9457).
 
-use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use std::sync::Arc;
+
+use axum::extract::Request;
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use serde_json::json;
 
 use crate::error::{Error, ErrorCode};
+
+/// What REST calls the fields of use-cases, where the names differ.
+const FIELDS: [(&str, &str); 3] = [("/owner", "/ownerId"), ("/project", "/projectId"), ("/filter/search", "/search")];
+
+/// An error on its way out. What it says of the request is added by [`shape`], which knows the request's id.
+#[derive(Clone, Debug)]
+pub(super) struct Failure(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    error: Error,
+    status: StatusCode,
+    header: Option<(HeaderName, HeaderValue)>,
+}
+
+impl Failure {
+    /// With a status that the code alone does not tell.
+    pub(super) fn new(status: StatusCode, error: Error) -> Self {
+        let header = match status {
+            StatusCode::UNAUTHORIZED => Some((header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"))),
+            StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE => {
+                Some((header::RETRY_AFTER, HeaderValue::from_static("5")))
+            }
+            _ => None,
+        };
+        Self(Arc::new(Inner { error, status, header }))
+    }
+
+    pub(super) fn invalid(status: StatusCode, message: impl Into<std::borrow::Cow<'static, str>>) -> Self {
+        Self::new(status, Error::new(ErrorCode::ValidationFailed, message))
+    }
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        // REST names revisions in If-Match only, so that one that is too old is a failed precondition.
+        let status = if error.is_stale() { StatusCode::PRECONDITION_FAILED } else { status_of(error.code()) };
+        Self::new(status, error.renamed(&FIELDS))
+    }
+}
+
+impl IntoResponse for Failure {
+    fn into_response(self) -> Response {
+        let mut response = self.0.status.into_response();
+        response.extensions_mut().insert(self);
+        response
+    }
+}
+
+/// Writes a [`Failure`] out, with the id of the request.
+pub(super) async fn shape(request: Request, next: Next) -> Response {
+    let id = request_id(request.headers()).to_owned();
+    let mut response = next.run(request).await;
+    let Some(Failure(failure)) = response.extensions_mut().remove::<Failure>() else { return response };
+    let mut response = respond_as(failure.status, &failure.error, &id);
+    if let Some((name, value)) = &failure.header {
+        response.headers_mut().insert(name, value.clone());
+    }
+    response
+}
 
 /// The id that the server gave the request, or took over from it.
 pub(super) fn request_id(headers: &HeaderMap) -> &str {
@@ -18,7 +82,10 @@ pub(super) fn respond(error: &Error, request_id: &str) -> Response {
 /// With a status that the code alone does not tell.
 pub(super) fn respond_as(status: StatusCode, error: &Error, request_id: &str) -> Response {
     if let Some(detail) = error.detail() {
-        tracing::error!(request_id, detail, "{error}");
+        match error.code() {
+            ErrorCode::Internal | ErrorCode::Unavailable => tracing::error!(request_id, detail, "{error}"),
+            _ => tracing::debug!(request_id, detail, "{error}"),
+        }
     }
     let mut body = json!({
         "type": "about:blank",

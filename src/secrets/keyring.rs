@@ -4,6 +4,7 @@ use aes_gcm::{Aes256Gcm, KeyInit};
 use base64::Engine;
 use base64::alphabet;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
+use hmac::{Hmac, Mac};
 use secrecy::{ExposeSecret, ExposeSecretMut, SecretBox};
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
@@ -17,6 +18,7 @@ use super::envelope::{DataKey, KEY_BYTES, associated_data, open, random, seal_in
 const FORMAT: u8 = 1;
 const DATA_KEY_AAD: &str = "studio/data-key/v1";
 const MASTER_KEY_ID: &[u8] = b"studio/master-key-id/v1";
+const FINGERPRINT_KEY: &[u8] = b"studio/fingerprint-key/v1";
 const WHAT: &str = "data key";
 const BASE64: GeneralPurpose = GeneralPurpose::new(
     &alphabet::STANDARD,
@@ -47,6 +49,14 @@ impl MasterKey {
         Ok(Self { bytes, id })
     }
 
+    /// A key that nobody else has, for a process that reads and sets no secret.
+    pub fn throwaway() -> Result<Self, SecretError> {
+        let mut bytes = SecretBox::<[u8; KEY_BYTES]>::default();
+        random(bytes.expose_secret_mut())?;
+        let id = key_id(&bytes);
+        Ok(Self { bytes, id })
+    }
+
     /// Tells keys apart in logs and errors, and says nothing of the key.
     pub fn id(&self) -> &str {
         &self.id
@@ -63,11 +73,22 @@ impl std::fmt::Debug for MasterKey {
 pub struct Keyring {
     master_key_id: String,
     cipher: Box<Aes256Gcm>,
+    fingerprint_key: SecretBox<[u8; KEY_BYTES]>,
 }
 
 impl Keyring {
     pub fn new(master: MasterKey) -> Self {
-        Self { cipher: Box::new(Aes256Gcm::new(master.bytes.expose_secret().into())), master_key_id: master.id }
+        let fingerprint_key = mac(master.bytes.expose_secret(), &[FINGERPRINT_KEY]);
+        Self {
+            cipher: Box::new(Aes256Gcm::new(master.bytes.expose_secret().into())),
+            master_key_id: master.id,
+            fingerprint_key: SecretBox::new(Box::new(fingerprint_key)),
+        }
+    }
+
+    /// Tells two texts apart without telling what they are: who does not have the key can not even try a guess.
+    pub fn fingerprint(&self, parts: &[&[u8]]) -> [u8; KEY_BYTES] {
+        mac(self.fingerprint_key.expose_secret(), parts)
     }
 
     pub fn master_key_id(&self) -> &str {
@@ -112,6 +133,19 @@ impl std::fmt::Debug for Keyring {
 
 fn wrapping_data(org: &str, id: Uuid) -> Vec<u8> {
     associated_data(DATA_KEY_AAD, &[org.as_bytes(), id.as_bytes()])
+}
+
+/// HMAC-SHA256 over the parts, each after its length, so that no two lists of parts read alike.
+fn mac(key: &[u8; KEY_BYTES], parts: &[&[u8]]) -> [u8; KEY_BYTES] {
+    // A key of one block needs no length check; HMAC pads a shorter one with zeros just so.
+    let mut block = Zeroizing::new([0; 64]);
+    block[..KEY_BYTES].copy_from_slice(key);
+    let mut mac = Hmac::<Sha256>::new((&*block).into());
+    for part in parts {
+        mac.update(&(part.len() as u64).to_be_bytes());
+        mac.update(part);
+    }
+    mac.finalize().into_bytes().into()
 }
 
 /// Hashed with a label of its own, so that the id matches no other use of the key.
@@ -171,6 +205,15 @@ mod tests {
             changed.wrapped.truncate(position);
             assert!(keyring.unwrap_data_key("acme", &changed).is_err(), "{position} bytes");
         }
+    }
+
+    #[test]
+    fn a_fingerprint_depends_on_the_key_and_on_where_a_part_ends() {
+        let keyring = Keyring::new(master(1));
+        let print = keyring.fingerprint(&[b"ab", b"c"]);
+        assert_eq!(print, Keyring::new(master(1)).fingerprint(&[b"ab", b"c"]));
+        assert_ne!(print, keyring.fingerprint(&[b"a", b"bc"]));
+        assert_ne!(print, Keyring::new(master(2)).fingerprint(&[b"ab", b"c"]));
     }
 
     #[test]

@@ -36,7 +36,8 @@ pub(super) fn routes(
     let mut router = rest::probes(app.clone(), silence);
     if role.serves_api() {
         let hooks = rest::hooks(app.registry().clone(), settings.registry.hook_max_body);
-        let timed = Router::new().merge(hooks);
+        let api = rest::api(app, Arc::clone(&verifier), settings.node.rest_max_body);
+        let timed = Router::new().merge(hooks).merge(api);
         let timeout = settings.node.request_timeout.0;
         let timed = timed.layer(from_fn(move |request: Request, next: Next| within(timeout, request, next)));
         router = router.merge(timed).merge(graphql::routes(gateway, verifier, token, timeout));

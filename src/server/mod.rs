@@ -1,6 +1,10 @@
 //! Composition root: settings, then store, registry and app, then transports; and the way down again.
 
 mod http;
+mod offline;
+mod sync;
+
+pub use offline::Offline;
 
 use std::fs::File;
 use std::net::SocketAddr;
@@ -11,19 +15,21 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use crate::app::{App, OpContext};
+use crate::app::{Action, App, Item, OpContext};
 use crate::auth::Actor;
 use crate::auth::jwt::{Minter, TokenRequest, Verifier};
-use crate::config::{ServeSettings, Settings};
+use crate::config::{NodeRole, ServeSettings, Settings};
 use crate::connectors::Catalog;
 use crate::connectors::egress::Egress;
 use crate::domain::Role;
 use crate::graphql::{EmbeddedToken, Gateway};
+use crate::mapping::SinkSection;
 use crate::registry::{Deps, NodeOptions, Registry, parse_sink};
 use crate::secrets::{Keyring, Keys, is_embedded};
 use crate::sinks::SinkCatalog;
 use crate::store::{DatabaseUrl, Store};
 use crate::telemetry::Metrics;
+use sync::SyncDir;
 
 /// How long a worker that is replaced or stopped may finish what it began.
 const DRAIN_GRACE: Duration = Duration::from_secs(10);
@@ -36,9 +42,11 @@ pub struct Server {
     routes: axum::Router,
     store: Store,
     registry: Registry,
+    app: App,
     settings: Settings,
     token: Option<String>,
     first_webhook: Option<Uuid>,
+    sync: Option<SyncDir>,
     _data_dir: Option<File>,
 }
 
@@ -50,11 +58,8 @@ impl Server {
         let embedded = is_embedded(&settings);
         let keys = Keys::resolve(&settings, embedded)?;
         let verifier = Arc::new(Verifier::new(&settings.auth, keys.jwt_secret.as_ref())?);
-        let default_sink = parse_sink(&settings.registry.default_sink)?;
-        let sinks = SinkCatalog::standard();
-        if let Some(problem) = sinks.check(&default_sink.sink_type, &default_sink.config).first() {
-            return Err(format!("STUDIO_DEFAULT_SINK: {} {}", problem.pointer, problem.message));
-        }
+        default_sink(&settings)?;
+        let sync = SyncDir::from_settings(&serve)?;
         // Bound before anything is changed: an address in use must not cost a migration.
         let listener = TcpListener::bind(settings.node.listen)
             .await
@@ -74,33 +79,8 @@ impl Server {
             tracing::warn!(%error, "could not prepare event partitions; events go to the default one");
         }
 
-        let metrics = Metrics::new(settings.node.metrics_max_datasources);
         let keyring = Arc::new(Keyring::new(keys.master));
-        let node = settings.node.node_name.clone().unwrap_or_else(|| match &url {
-            DatabaseUrl::Sqlite(_) => "embedded".to_owned(),
-            DatabaseUrl::Postgres(_) => format!("node-{}", &Uuid::now_v7().simple().to_string()[20..]),
-        });
-        let registry = Registry::new(
-            Deps {
-                store: store.clone(),
-                keyring: Arc::clone(&keyring),
-                connectors: Catalog::standard(),
-                sinks,
-                egress: Arc::new(Egress::new(settings.registry.egress_allow.clone())),
-                metrics: Arc::clone(&metrics),
-                output_dir: settings.node.data_dir.join("out"),
-                default_sink,
-                drain_grace: DRAIN_GRACE,
-            },
-            NodeOptions {
-                name: node.into(),
-                role: serve.role,
-                lease_ttl: settings.registry.lease_ttl.0,
-                heartbeat_interval: settings.registry.heartbeat_interval.0,
-                reconcile_interval: settings.registry.reconcile_interval.0,
-            },
-        );
-        let app = App::new(store.clone(), keyring, registry.clone(), Arc::clone(&metrics));
+        let (registry, app, metrics) = assemble(&settings, &store, keyring, serve.role)?;
         let first_webhook = seed(&app, &settings).await;
 
         let minter =
@@ -110,8 +90,8 @@ impl Server {
         let embedded_token = EmbeddedToken(
             minter.map(|m| -> Arc<dyn Fn() -> Option<String> + Send + Sync> { Arc::new(move || embedded_token(&m)) }),
         );
-        let routes = http::routes(&settings, serve.role, app, gateway, verifier, embedded_token, metrics);
-        Ok(Self { listener, routes, store, registry, settings, token, first_webhook, _data_dir: data_dir })
+        let routes = http::routes(&settings, serve.role, app.clone(), gateway, verifier, embedded_token, metrics);
+        Ok(Self { listener, routes, store, registry, app, settings, token, first_webhook, sync, _data_dir: data_dir })
     }
 
     pub fn address(&self) -> std::io::Result<SocketAddr> {
@@ -132,9 +112,14 @@ impl Server {
     pub async fn run(self, stop: CancellationToken) -> std::io::Result<()> {
         let grace = self.settings.node.shutdown_grace.0;
         let loops = {
-            let (store, registry) = (self.store.clone(), self.registry.clone());
-            tokio::spawn(async move { tokio::join!(store.listen(), registry.run()) })
+            let (store, registry, app) = (self.store.clone(), self.registry.clone(), self.app.clone());
+            tokio::spawn(async move { tokio::join!(store.listen(), registry.run(), app.keep_house()) })
         };
+        let syncing = self.sync.map(|sync| {
+            let (app, store, settings) = (self.app.clone(), self.store.clone(), self.settings.clone());
+            let stop = stop.clone();
+            tokio::spawn(async move { sync.run(&app, &store, &settings, &stop).await })
+        });
         let service = self.routes.into_make_service_with_connect_info::<SocketAddr>();
         let serving = axum::serve(self.listener, service).with_graceful_shutdown(stop.clone().cancelled_owned());
         let serving = tokio::spawn(async move { serving.await });
@@ -145,10 +130,58 @@ impl Server {
         if tokio::time::timeout(grace / 4, &mut serving).await.is_err() {
             serving.abort();
         }
+        if let Some(syncing) = syncing {
+            // What is being applied is whole or not at all, so it need not be waited for long.
+            let _ = tokio::time::timeout(grace / 4, syncing).await;
+        }
         self.registry.shutdown(grace).await;
         self.store.close().await;
         loops.abort();
         Ok(())
+    }
+}
+
+/// The registry and the use-cases on a store; nothing of it runs yet.
+fn assemble(
+    settings: &Settings,
+    store: &Store,
+    keyring: Arc<Keyring>,
+    role: NodeRole,
+) -> Result<(Registry, App, Arc<Metrics>), String> {
+    let metrics = Metrics::new(settings.node.metrics_max_datasources);
+    let node = settings.node.node_name.clone().unwrap_or_else(|| match DatabaseUrl::from_settings(settings) {
+        Ok(DatabaseUrl::Sqlite(_)) => "embedded".to_owned(),
+        _ => format!("node-{}", &Uuid::now_v7().simple().to_string()[20..]),
+    });
+    let registry = Registry::new(
+        Deps {
+            store: store.clone(),
+            keyring: Arc::clone(&keyring),
+            connectors: Catalog::standard(),
+            sinks: SinkCatalog::standard(),
+            egress: Arc::new(Egress::new(settings.registry.egress_allow.clone())),
+            metrics: Arc::clone(&metrics),
+            output_dir: settings.node.data_dir.join("out"),
+            default_sink: default_sink(settings)?,
+            drain_grace: DRAIN_GRACE,
+        },
+        NodeOptions {
+            name: node.into(),
+            role,
+            lease_ttl: settings.registry.lease_ttl.0,
+            heartbeat_interval: settings.registry.heartbeat_interval.0,
+            reconcile_interval: settings.registry.reconcile_interval.0,
+        },
+    );
+    let app = App::new(store.clone(), keyring, registry.clone(), Arc::clone(&metrics));
+    Ok((registry, app, metrics))
+}
+
+fn default_sink(settings: &Settings) -> Result<SinkSection, String> {
+    let sink = parse_sink(&settings.registry.default_sink)?;
+    match SinkCatalog::standard().check(&sink.sink_type, &sink.config).first() {
+        Some(problem) => Err(format!("STUDIO_DEFAULT_SINK: {} {}", problem.pointer, problem.message)),
+        None => Ok(sink),
     }
 }
 
@@ -188,17 +221,23 @@ async fn seed(app: &App, settings: &Settings) -> Option<Uuid> {
     let directory = settings.node.seed_dir.as_ref()?;
     let ctx = OpContext::new(Actor::system("seed", "default"), "seed");
     match app.seed(&ctx, directory).await {
-        Ok(report) => {
-            let open = report.imported.iter().find(|done| done.published && done.connector_type == "webhook");
-            let open = open.map(|done| done.id);
-            for done in report.imported {
-                tracing::info!(name = done.name, id = %done.id, published = done.published, "loaded an example");
+        Ok(Some(report)) => {
+            let made = |item: &&Item| item.action == Action::Create && item.error.is_none();
+            let runs = |item: &&Item| item.publish && item.missing_secrets.is_empty();
+            let webhook = |item: &&Item| item.connector_type.as_deref() == Some("webhook");
+            for item in report.items.iter().filter(made) {
+                tracing::info!(name = item.name, id = ?item.id, published = runs(&item), "loaded an example");
             }
-            for (file, error) in report.failed {
-                tracing::warn!(file = %file.display(), %error, "an example could not be loaded");
+            for item in report.items.iter().filter(|item| !made(item)) {
+                let why = item.error.as_ref().or(item.reason.as_ref());
+                tracing::warn!(name = item.name, file = ?item.file, why, findings = ?item.findings, "an example could not be loaded");
             }
-            open
+            for finding in &report.findings {
+                tracing::warn!(%finding, "an example could not be read");
+            }
+            report.items.iter().filter(made).filter(runs).find(webhook).and_then(|item| item.id)
         }
+        Ok(None) => None,
         Err(error) => {
             tracing::warn!(directory = %directory.display(), %error, "examples could not be loaded");
             None

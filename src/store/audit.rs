@@ -128,6 +128,7 @@ impl Tx {
     ) -> Result<Page<AuditEntry>> {
         let mut query = audit::Entity::find()
             .filter(audit::Column::OrgId.eq(self.scope.org_id().as_ref()))
+            .offset(page.offset)
             .limit(page.limit.saturating_add(1));
         if let Some(projects) = self.scope.project_ids() {
             query = query.filter(audit::Column::ProjectId.is_in(projects));
@@ -140,6 +141,9 @@ impl Tx {
         }
         if let Some(action) = &filter.action {
             query = query.filter(audit::Column::Action.eq(action));
+        }
+        if !filter.fields.is_empty() {
+            query = query.filter(audit::Column::Field.is_in(filter.fields.iter().copied()));
         }
         if let Some(after) = page.after {
             query = query.filter(audit::Column::Seq.lt(after));

@@ -79,6 +79,7 @@ impl Tx {
         let rows = query
             .order_by(order.column(), direction.clone())
             .order_by(Column::Id, direction)
+            .offset(page.offset)
             .limit(page.limit.saturating_add(1))
             .all(&self.db)
             .await
@@ -132,6 +133,9 @@ impl Tx {
         }
         if let Some(owner) = &filter.owner {
             query = query.filter(Column::Owner.eq(owner));
+        }
+        if let Some(manager) = &filter.managed_by {
+            query = query.filter(Column::ManagedBy.eq(manager));
         }
         if let Some(project) = &filter.project {
             query = query.filter(Column::ProjectId.eq(project));
@@ -208,6 +212,7 @@ fn active(row: &Datasource) -> ActiveModel {
         updated_at: Set(row.updated_at),
         updated_by: Set(row.updated_by.clone()),
         archived_at: Set(row.archived_at),
+        managed_by: Set(row.managed_by.to_string()),
     }
     .into_active_model()
 }
@@ -220,6 +225,7 @@ impl TryFrom<Model> for Datasource {
         Ok(Self {
             tags: serde_json::from_value(row.tags).map_err(|e| at(e.to_string()))?,
             status: row.status.parse().map_err(at)?,
+            managed_by: row.managed_by.parse().map_err(at)?,
             id: row.id,
             tenant: Tenant { org: row.org_id.into(), project: row.project_id.into() },
             name: row.name,

@@ -20,7 +20,7 @@ pub struct FeedBounds {
 impl Tx {
     /// Newest first.
     pub async fn events(&self, filter: &EventFilter, page: &PageRequest<i64>) -> Result<Page<Event>> {
-        let mut query = self.select_events(filter).limit(page.limit.saturating_add(1));
+        let mut query = self.select_events(filter).offset(page.offset).limit(page.limit.saturating_add(1));
         if let Some(after) = page.after {
             query = query.filter(event::Column::Seq.lt(after));
         }

@@ -11,12 +11,15 @@ use sqlx::postgres::PgListener;
 use tokio::sync::broadcast;
 use tokio_util::sync::CancellationToken;
 
-use super::{DatabaseUrl, Store};
+use super::{DatabaseUrl, Store, classify};
 
 pub(super) const CHANNEL: &str = "studio_changes";
 
 /// How long a reader sleeps at most before it looks by itself.
 pub const POLL_INTERVAL: Duration = Duration::from_secs(2);
+
+/// How soon the embedded database's changes by another process, such as an import, are seen.
+const FILE_POLL_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Something was committed in `org`, up to the event `seq`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -62,10 +65,9 @@ impl Feed {
 }
 
 impl Store {
-    /// Hears the commits of other processes until the store closes. On SQLite
-    /// there is nothing to hear: a second process is met by polling.
+    /// Hears the commits of other processes until the store closes.
     pub async fn listen(&self) {
-        let DatabaseUrl::Postgres(url) = self.url() else { return };
+        let DatabaseUrl::Postgres(url) = self.url() else { return self.poll_file().await };
         let stop = self.feed().stop.clone();
         loop {
             let ended = tokio::select! {
@@ -80,6 +82,32 @@ impl Store {
                 () = tokio::time::sleep(Duration::from_secs(1)) => {}
             }
         }
+    }
+
+    /// SQLite tells nobody, but counts what others wrote to the file. Asked on the connection that
+    /// all our own writes go through, the count moves only when another process writes.
+    async fn poll_file(&self) {
+        let stop = self.feed().stop.clone();
+        let mut seen = None;
+        loop {
+            match self.file_version().await {
+                // The first count says nothing of what was written before it.
+                Ok(version) if seen.replace(version) != Some(version) => self.feed().publish(Signal::anything()),
+                Ok(_) => {}
+                Err(error) => tracing::debug!(%error, "could not ask what other processes wrote"),
+            }
+            tokio::select! {
+                () = stop.cancelled() => return,
+                () = tokio::time::sleep(FILE_POLL_INTERVAL) => {}
+            }
+        }
+    }
+
+    async fn file_version(&self) -> crate::error::Result<i64> {
+        // Past the counter of statements: nobody asked for this one.
+        let pool = self.inner.writer.get_sqlite_connection_pool();
+        let version = sqlx::query_scalar("PRAGMA data_version").fetch_one(pool).await;
+        version.map_err(|e| classify(sea_orm::DbErr::Query(sea_orm::RuntimeErr::SqlxError(e.into()))))
     }
 
     async fn listen_once(&self, url: &str) -> Result<(), sqlx::Error> {

@@ -4,6 +4,7 @@
 //! take a [`Scope`], writes take a proof that the policy made.
 
 pub mod audit;
+mod claim;
 mod connect;
 pub mod data_key;
 pub mod datasource;
@@ -11,6 +12,7 @@ pub mod dead_letter;
 mod entity;
 pub mod event;
 pub mod feed;
+pub mod idempotency;
 mod migrate;
 pub mod sample;
 pub mod secret;
@@ -24,6 +26,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use sea_orm::{DatabaseConnection, DbBackend, DbErr, RuntimeErr, SqlErr};
 
+pub use claim::Claim;
 pub use connect::DatabaseUrl;
 pub use feed::{Feed, Signal};
 pub use migrate::MigrationInfo;

@@ -9,6 +9,7 @@ use sea_orm::{
 use serde_json::Value;
 
 use super::entity::{audit, event, org};
+use super::idempotency::Claim;
 use super::{Signal, Store, classify};
 use crate::auth::policy::Grant;
 use crate::auth::{Actor, Authorized};
@@ -27,6 +28,8 @@ pub struct Tx {
     events: Vec<NewEvent>,
     audits: Vec<NewAudit>,
     touched: Vec<Uuid>,
+    /// The key that this transaction does once, and whose it is.
+    pub(super) claim: Option<(std::sync::Arc<str>, Claim)>,
 }
 
 /// An entry for the timeline.
@@ -103,6 +106,7 @@ impl Store {
             events: Vec::new(),
             audits: Vec::new(),
             touched: Vec::new(),
+            claim: None,
         })
     }
 }
@@ -123,6 +127,7 @@ impl Tx {
 
     /// Writes the journal, commits, and wakes the readers of the change feed.
     pub async fn commit(mut self) -> Result<()> {
+        self.settle_claim().await?;
         let mut signals = self.write_journal().await?;
         let org = self.scope.org_id();
         let touched = self.touched.drain(..).filter(|id| signals.iter().all(|s| s.datasource_id != Some(*id)));
@@ -134,6 +139,14 @@ impl Tx {
             self.store.feed().publish(signal);
         }
         Ok(())
+    }
+
+    /// Writes on the claimed key what the transaction was about: a replay can then tell, whatever comes next.
+    async fn settle_claim(&mut self) -> Result<()> {
+        let Some((claimant, claim)) = self.claim.take() else { return Ok(()) };
+        let Some(about) = self.events.first().map(|e| e.datasource_id) else { return Ok(()) };
+        let version = self.events.iter().find_map(|e| e.version);
+        self.settle(&claimant, &claim, about, version).await
     }
 
     async fn write_journal(&mut self) -> Result<Vec<Signal>> {

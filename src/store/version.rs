@@ -24,7 +24,8 @@ impl Tx {
 
     /// Newest first; the cursor is the version number.
     pub async fn versions(&self, datasource_id: Uuid, page: &PageRequest<i32>) -> Result<Page<Version>> {
-        let mut query = self.select_versions(datasource_id).limit(page.limit.saturating_add(1));
+        let query = self.select_versions(datasource_id);
+        let mut query = query.offset(page.offset).limit(page.limit.saturating_add(1));
         if let Some(after) = page.after {
             query = query.filter(Column::Version.lt(after));
         }

@@ -9,14 +9,17 @@ use crate::on_both_databases;
 use crate::sdl::{Operation, Sdl};
 
 /// The matrix of the contract: each operation with the lowest role that may call it.
-const MATRIX: &[(&str, &str)] = &[
+pub const MATRIX: &[(&str, &str)] = &[
     ("Query.auditLog", "admin"),
     ("Query.connectorTypes", "viewer"),
     ("Query.datasource", "viewer"),
     ("Query.datasourceEvents", "viewer"),
+    ("Query.datasourceMetadata", "viewer"),
+    ("Query.datasourceMetadataAudit", "admin"),
     ("Query.datasourceMetrics", "viewer"),
     ("Query.datasourceSamples", "viewer"),
     ("Query.datasourceVersion", "viewer"),
+    ("Query.datasourceVersionDiff", "viewer"),
     ("Query.datasources", "viewer"),
     ("Query.sinkTypes", "viewer"),
     ("Query.validateConfig", "viewer"),
@@ -36,6 +39,7 @@ const MATRIX: &[(&str, &str)] = &[
     ("Mutation.stopDatasource", "operator"),
     ("Mutation.testDatasource", "operator"),
     ("Mutation.updateDatasource", "operator"),
+    ("Mutation.updateDatasourceMetadata", "admin"),
     ("Subscription.datasourceEvents", "viewer"),
     ("Subscription.datasourceStates", "viewer"),
 ];

@@ -5,10 +5,12 @@
 
 mod authz_matrix;
 mod docs;
+mod gitops;
 mod graphql;
 mod harness;
 mod layers;
 mod migrations;
 mod registry;
+mod rest;
 mod schema;
 mod sdl;

@@ -80,6 +80,11 @@ impl Datasource {
         &self.0.tenant.project
     }
 
+    /// Who keeps it as it is: `ui`, `api`, or `git:` and the name of the source that it was imported from.
+    async fn managed_by(&self) -> String {
+        self.0.managed_by.to_string()
+    }
+
     /// When it was created.
     async fn created_at(&self) -> Timestamp {
         self.0.created_at
@@ -173,6 +178,36 @@ impl Datasource {
     /// The path that a webhook is posted to; null for other connector types.
     async fn webhook_path(&self) -> Option<String> {
         (self.0.connector_type == "webhook").then(|| format!("/hooks/{}", self.0.id))
+    }
+}
+
+/// Who answers for a datasource, and where it belongs.
+#[derive(SimpleObject)]
+pub(in crate::graphql) struct DatasourceMetadata {
+    /// The datasource.
+    datasource_id: ID,
+    /// Who answers for it.
+    owner: String,
+    /// The team that it belongs to.
+    team: Option<String>,
+    /// Its category.
+    category: Option<String>,
+    /// Its tags, in alphabetical order.
+    tags: Vec<String>,
+    /// The revision of the datasource; quote it as `expectedRevision`.
+    revision: i64,
+}
+
+impl From<domain::Datasource> for DatasourceMetadata {
+    fn from(row: domain::Datasource) -> Self {
+        Self {
+            datasource_id: row.id.into(),
+            owner: row.owner,
+            team: row.team,
+            category: row.category,
+            tags: row.tags,
+            revision: row.revision,
+        }
     }
 }
 

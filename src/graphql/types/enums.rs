@@ -103,6 +103,18 @@ mirror! {
 }
 
 mirror! {
+    /// What became of one place of a document.
+    DiffOp of domain::DiffOp {
+        /// It is new.
+        Add,
+        /// It is gone.
+        Remove,
+        /// It has another value.
+        Replace,
+    }
+}
+
+mirror! {
     /// How an audited attempt ended.
     AuditOutcome of domain::Outcome {
         /// It was done.

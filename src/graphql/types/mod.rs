@@ -2,15 +2,17 @@
 
 mod catalog;
 mod datasource;
+mod diff;
 mod enums;
 mod history;
 mod state;
 mod version;
 
 pub(super) use catalog::{ConfigProblem, ConnectorType, SinkType, Viewer};
-pub(super) use datasource::{Datasource, DatasourceSecret};
+pub(super) use datasource::{Datasource, DatasourceMetadata, DatasourceSecret};
+pub(super) use diff::{Change, DatasourceVersionDiff};
 pub(super) use enums::{
-    ApprovalState, AuditOutcome, DatasourceStatus, DesiredState, EventType, Role, VersionState, WorkerStatus,
+    ApprovalState, AuditOutcome, DatasourceStatus, DesiredState, DiffOp, EventType, Role, VersionState, WorkerStatus,
 };
 pub(super) use history::{AuditEntry, DatasourceEvent};
 pub(super) use state::{DatasourceMetric, DatasourceState};

@@ -26,6 +26,7 @@ pub struct Model {
     pub updated_at: Timestamp,
     pub updated_by: String,
     pub archived_at: Option<Timestamp>,
+    pub managed_by: String,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

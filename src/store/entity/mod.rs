@@ -7,6 +7,7 @@ pub(super) mod data_key;
 pub(super) mod datasource;
 pub(super) mod dead_letter;
 pub(super) mod event;
+pub(super) mod idempotency_key;
 pub(super) mod org;
 pub(super) mod secret;
 pub(super) mod state;

@@ -2,6 +2,7 @@
 
 pub mod database;
 pub mod process;
+pub mod rest;
 pub mod server;
 pub mod socket;
 pub mod sql;
@@ -11,6 +12,7 @@ use std::time::{Duration, Instant};
 
 pub use database::{Database, Kind};
 pub use process::Process;
+pub use rest::Answer;
 pub use server::{Client, TestServer};
 pub use socket::Socket;
 pub use sql::Sql;

@@ -1,0 +1,2 @@
+DROP INDEX datasources_by_managed_by;
+ALTER TABLE datasources DROP COLUMN managed_by;

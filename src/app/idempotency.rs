@@ -1,0 +1,115 @@
+//! Requests that are done once, however often they are sent.
+//!
+//! The key is claimed first in the very transaction that makes the change, so
+//! that both commit or neither does. The answer is kept right after; when the
+//! process ends in between, a replay tells how things are now.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use uuid::Uuid;
+
+use super::{App, OpContext};
+use crate::auth::Authorized;
+use crate::auth::policy::Grant;
+use crate::auth::policy::grant::Read;
+use crate::error::{Error, Result};
+use crate::store::idempotency::{Answer, Claim};
+use crate::store::{Store, Tx};
+
+/// The longest answer that is kept, in bytes.
+const BODY_MAX: usize = 1024 * 1024;
+
+/// The idempotency key of a request.
+#[derive(Debug)]
+pub struct Once {
+    claim: Claim,
+    claimed: AtomicBool,
+    taken: AtomicBool,
+}
+
+/// What a request with this key did before.
+#[derive(Clone, Debug)]
+pub enum Replay {
+    /// It was answered so.
+    Answered { status: u16, location: Option<String>, etag: Option<String>, body: String },
+    /// It was done, but its answer was not kept: what it was about has to be looked up.
+    Done { datasource_id: Option<Uuid>, version: Option<i32> },
+    /// The key belongs to a request of another method, path, body or scope.
+    AnotherRequest,
+}
+
+impl Once {
+    pub(super) async fn begin<P: Grant>(&self, store: &Store, proof: &Authorized<P>) -> Result<Tx> {
+        if self.claimed.load(Ordering::Relaxed) {
+            return store.write(proof).await;
+        }
+        match store.write_once(proof, self.claim.clone()).await? {
+            Some(tx) => {
+                self.claimed.store(true, Ordering::Relaxed);
+                Ok(tx)
+            }
+            None => {
+                self.taken.store(true, Ordering::Relaxed);
+                Err(Error::conflict(
+                    "another request with this Idempotency-Key was faster; send it again for its answer",
+                ))
+            }
+        }
+    }
+
+    /// Whether another request with the same key was faster; then [`App::replay`] has its answer.
+    pub fn is_taken(&self) -> bool {
+        self.taken.load(Ordering::Relaxed)
+    }
+}
+
+impl App {
+    /// Ties a key to a request. `path` and `body` are as the client sent them; the scope of the token
+    /// belongs to the request too, so that a replay shows nothing that this token could not see.
+    pub fn once(&self, ctx: &OpContext, key: &str, method: &str, path: &str, body: &[u8]) -> Once {
+        let scope = serde_json::to_vec(&ctx.actor.scope.project_ids()).unwrap_or_default();
+        let fingerprint = self.keyring.fingerprint(&[method.as_bytes(), path.as_bytes(), body, &scope]).to_vec();
+        let claim = Claim { key: key.to_owned(), method: method.to_owned(), path: path.to_owned(), fingerprint };
+        Once { claim, claimed: AtomicBool::new(false), taken: AtomicBool::new(false) }
+    }
+
+    /// What a request with the key of `ctx` did before; `None` when there was none.
+    pub async fn replay(&self, ctx: &OpContext) -> Result<Option<Replay>> {
+        let proof = ctx.authorize::<Read>()?;
+        let Some(once) = &ctx.once else { return Ok(None) };
+        let Some(found) = self.store.read(proof.scope()).await?.idempotency_key(&proof, &once.claim.key).await? else {
+            return Ok(None);
+        };
+        if found.claim != once.claim {
+            return Ok(Some(Replay::AnotherRequest));
+        }
+        Ok(Some(match found.answer {
+            Some(Answer { status, location, etag, body: Some(body) }) => {
+                Replay::Answered { status, location, etag, body }
+            }
+            _ => Replay::Done { datasource_id: found.datasource_id, version: found.version },
+        }))
+    }
+
+    /// Keeps the answer to a request for its replay. The change stands whether or not this succeeds.
+    pub async fn keep_answer(
+        &self,
+        ctx: &OpContext,
+        status: u16,
+        location: Option<&str>,
+        etag: Option<&str>,
+        body: &str,
+    ) -> Result<()> {
+        let proof = ctx.authorize::<Read>()?;
+        let Some(once) = &ctx.once else { return Ok(()) };
+        let answer = Answer {
+            status,
+            location: location.map(str::to_owned),
+            etag: etag.map(str::to_owned),
+            body: (body.len() <= BODY_MAX).then(|| body.to_owned()),
+        };
+        let tx = self.store.write(&proof).await?;
+        tx.keep_answer(&proof, &once.claim, &answer).await?;
+        tx.commit().await
+    }
+}

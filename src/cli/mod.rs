@@ -1,0 +1,169 @@
+//! The command line.
+
+mod export;
+mod import;
+mod migrate;
+mod serve;
+
+use std::ffi::OsString;
+use std::io::Write as _;
+use std::process::ExitCode;
+
+use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
+
+use crate::auth::jwt::{Minter, TokenRequest};
+use crate::config::{self, ServeSettings, Settings};
+use crate::domain::{HumanDuration, Role};
+use crate::secrets::{Keys, is_embedded};
+use crate::telemetry::logging;
+
+/// A control plane for data feeds: create, version, test, publish, watch and roll back datasources.
+#[derive(Parser)]
+#[command(name = "datasource-studio", version, max_term_width = 100)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+    #[command(flatten)]
+    settings: Settings,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Run the gateway and the registry
+    #[command(after_help = "Example: datasource-studio serve --listen 127.0.0.1:8080 --data-dir ./data")]
+    Serve(ServeSettings),
+    /// Print a development token on stdout
+    #[command(after_help = "Example: datasource-studio token --role operator --org acme --ttl 1h")]
+    Token(TokenArgs),
+    /// Apply, show or revert migrations of the database
+    #[command(after_help = "Example: datasource-studio migrate status --json")]
+    Migrate {
+        #[command(subcommand)]
+        command: migrate::Migrate,
+    },
+    /// Make datasources what a tree of YAML files says
+    #[command(after_help = import::HELP)]
+    Import(import::ImportArgs),
+    /// Write every datasource as a YAML file
+    #[command(after_help = "Example: datasource-studio export feeds")]
+    Export(export::ExportArgs),
+    /// Print the GraphQL schema
+    #[command(after_help = "Example: datasource-studio print-schema > schema.graphql")]
+    PrintSchema,
+    /// Print the OpenAPI document of the REST API
+    #[command(after_help = "Example: datasource-studio openapi > docs/openapi.json")]
+    Openapi,
+    /// Print the reference of all settings, as docs/configuration.md has it
+    #[command(after_help = "Example: datasource-studio print-settings > docs/configuration.md")]
+    PrintSettings,
+}
+
+#[derive(Args)]
+struct TokenArgs {
+    /// What the token grants
+    #[arg(long = "role", id = "token_role", value_name = "ROLE", default_value = "viewer")]
+    role: Role,
+    /// The organisation
+    #[arg(long, default_value = "default")]
+    org: String,
+    /// Limit the token to these projects
+    #[arg(long = "project", value_name = "PROJECT")]
+    projects: Vec<String>,
+    /// The subject; it shows as the actor of what is done with the token
+    #[arg(long, default_value = "developer")]
+    subject: String,
+    /// How long the token lasts
+    #[arg(long, default_value = "1h")]
+    ttl: HumanDuration,
+}
+
+/// Runs the command line; what goes wrong is said on stderr.
+pub fn main(args: Vec<OsString>) -> ExitCode {
+    let cli = match parse(args) {
+        Ok(cli) => cli,
+        Err(code) => return code,
+    };
+    match run(cli) {
+        Ok(code) => code,
+        Err(message) => {
+            complain(&message);
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn parse(args: Vec<OsString>) -> Result<Cli, ExitCode> {
+    let mut command = Cli::command();
+    if let Some(path) = config::file_from(&args) {
+        command = config::apply_file(command, &path).map_err(|message| {
+            complain(&message);
+            ExitCode::from(2)
+        })?;
+    }
+    let matches = command.try_get_matches_from(args).map_err(|error| {
+        let _ = error.print();
+        ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2))
+    })?;
+    Cli::from_arg_matches(&matches).map_err(|error| {
+        let _ = error.print();
+        ExitCode::from(2)
+    })
+}
+
+fn run(cli: Cli) -> Result<ExitCode, String> {
+    let settings = cli.settings;
+    let done = match cli.command {
+        Command::Import(args) => {
+            logging::init(settings.node.log_format, &settings.node.log)?;
+            return block_on(import::run(settings, args));
+        }
+        Command::Export(args) => {
+            logging::init(settings.node.log_format, &settings.node.log)?;
+            block_on(export::run(settings, args))
+        }
+        Command::PrintSchema => print(&crate::graphql::sdl()),
+        Command::Openapi => print(&format!("{:#}", crate::rest::document())),
+        Command::PrintSettings => print(&config::reference(&Cli::command())),
+        Command::Token(args) => token(&settings, args),
+        Command::Migrate { command } => {
+            logging::init(settings.node.log_format, &settings.node.log)?;
+            block_on(migrate::run(settings, command))
+        }
+        Command::Serve(serve) => {
+            logging::init(settings.node.log_format, &settings.node.log)?;
+            block_on(serve::run(settings, serve))
+        }
+    };
+    done.map(|()| ExitCode::SUCCESS)
+}
+
+fn block_on<T>(future: impl Future<Output = Result<T, String>>) -> Result<T, String> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    runtime.map_err(|e| format!("cannot start the runtime: {e}"))?.block_on(future)
+}
+
+fn token(settings: &Settings, args: TokenArgs) -> Result<(), String> {
+    let keys = Keys::resolve(settings, is_embedded(settings))?;
+    let minter = Minter::new(&settings.auth, keys.jwt_secret.as_ref())?;
+    let request = TokenRequest {
+        subject: args.subject,
+        role: args.role,
+        org: args.org,
+        projects: args.projects,
+        ttl: args.ttl.0,
+    };
+    print(&minter.mint(&request).map_err(|e| e.message().to_owned())?)
+}
+
+/// A reader that went away, such as `head`, is no failure.
+fn print(text: &str) -> Result<(), String> {
+    let mut out = std::io::stdout().lock();
+    match writeln!(out, "{}", text.trim_end_matches('\n')).and_then(|()| out.flush()) {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(format!("cannot write: {error}")),
+        _ => Ok(()),
+    }
+}
+
+fn complain(message: &str) {
+    let _ = writeln!(std::io::stderr(), "error: {message}");
+}

@@ -1,0 +1,232 @@
+//! What a handler is given: who calls, and what was sent, checked before anything runs.
+
+use std::marker::PhantomData;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use axum::body::Bytes;
+use axum::extract::path::ErrorKind;
+use axum::extract::rejection::PathRejection;
+use axum::extract::{ConnectInfo, FromRequest, FromRequestParts, OriginalUri, Path, Request};
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, StatusCode, header};
+use serde::de::DeserializeOwned;
+
+use super::problem::{Failure, request_id};
+use super::{Api, MOUNT};
+use crate::app::OpContext;
+use crate::auth::policy::{self, Grant};
+use crate::domain::{CLIENT_HEADER, ManagedBy};
+use crate::error::Error;
+
+/// A caller who may do `P`. A handler gets an [`OpContext`] in no other way, so that a route
+/// without a rule does not compile.
+pub(super) struct Caller<P> {
+    pub(super) ctx: OpContext,
+    pub(super) headers: HeaderMap,
+    pub(super) method: &'static str,
+    uri: axum::http::Uri,
+    grant: PhantomData<fn() -> P>,
+}
+
+impl<P: Grant> FromRequestParts<Api> for Caller<P> {
+    type Rejection = Failure;
+
+    async fn from_request_parts(parts: &mut Parts, api: &Api) -> Result<Self, Failure> {
+        let authorization = parts.headers.get(header::AUTHORIZATION).and_then(|v| v.to_str().ok());
+        let actor = api.verifier.authenticate(authorization)?;
+        if !policy::allows(actor.role, P::PERMISSION) {
+            return Err(policy::refusal(actor.role, P::PERMISSION.role()).into());
+        }
+        if !accepts_json(&parts.headers) {
+            let message = "the answer is JSON: send Accept: application/json, or none";
+            return Err(Failure::invalid(StatusCode::NOT_ACCEPTABLE, message));
+        }
+        let ctx = OpContext {
+            channel: ManagedBy::of_client(parts.headers.get(CLIENT_HEADER).and_then(|v| v.to_str().ok())),
+            source_address: parts.extensions.get::<ConnectInfo<SocketAddr>>().map(|info| info.0.ip()),
+            ..OpContext::new(actor, request_id(&parts.headers))
+        };
+        let uri = parts.extensions.get::<OriginalUri>().map_or_else(|| parts.uri.clone(), |uri| uri.0.clone());
+        let method = if parts.method == axum::http::Method::POST { "POST" } else { "" };
+        Ok(Self { ctx, headers: parts.headers.clone(), method, uri, grant: PhantomData })
+    }
+}
+
+impl<P> Caller<P> {
+    /// The path and the query as the client sent them.
+    pub(super) fn path(&self) -> &str {
+        self.uri.path()
+    }
+
+    pub(super) fn query(&self) -> &str {
+        self.uri.query().unwrap_or_default()
+    }
+
+    /// Where `path` is, under the mount that the client uses.
+    pub(super) fn locate(&self, path: &str) -> String {
+        let mount = if self.path().starts_with(MOUNT) { MOUNT } else { "" };
+        format!("{mount}{path}")
+    }
+}
+
+fn accepts_json(headers: &HeaderMap) -> bool {
+    let mut ranges = headers.get_all(header::ACCEPT).iter().filter_map(|v| v.to_str().ok()).peekable();
+    if ranges.peek().is_none() {
+        return true;
+    }
+    ranges.flat_map(|list| list.split(',')).any(|range| {
+        let mut parts = range.split(';').map(str::trim);
+        let media = parts.next().unwrap_or_default().to_ascii_lowercase();
+        let refused = parts.any(|p| p.strip_prefix("q=").is_some_and(|q| q.parse::<f32>().is_ok_and(|q| q <= 0.0)));
+        !refused && matches!(media.as_str(), "" | "*/*" | "application/*" | "application/json")
+    })
+}
+
+/// What the path names.
+pub(super) struct Named<T>(pub(super) T);
+
+impl<T: DeserializeOwned + Send, S: Send + Sync> FromRequestParts<S> for Named<T> {
+    type Rejection = Failure;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Failure> {
+        match Path::<T>::from_request_parts(parts, state).await {
+            Ok(Path(value)) => Ok(Self(value)),
+            Err(PathRejection::FailedToDeserializePathParams(error)) => Err(match error.into_kind() {
+                ErrorKind::ParseErrorAtKey { key, expected_type, .. } => {
+                    let what = if expected_type == "i32" { "must be a version number" } else { "must be a UUID" };
+                    Error::invalid(format!("/{key}"), what)
+                }
+                ErrorKind::DeserializeError { key, .. } => Error::invalid(format!("/{key}"), "must be a UUID"),
+                ErrorKind::InvalidUtf8InPathParam { key } => Error::invalid(format!("/{key}"), "must be UTF-8"),
+                other => Error::internal(other),
+            }
+            .into()),
+            Err(other) => Err(Error::internal(other).into()),
+        }
+    }
+}
+
+/// The parameters of the query. Unknown ones are refused by name.
+pub(super) struct Parameters<T>(pub(super) T);
+
+impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Parameters<T> {
+    type Rejection = Failure;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Failure> {
+        let query = parts.uri.query().unwrap_or_default();
+        let pairs = serde_html_form::Deserializer::from_bytes(query.as_bytes());
+        serde_path_to_error::deserialize(pairs).map(Self).map_err(|error| {
+            let pointer = pointer_of(error.path());
+            // What the deserializer says of a parameter that is sent twice and takes one value.
+            let message = match error.inner().to_string() {
+                text if text == "unsupported value" => "must be sent once, with one value".to_owned(),
+                text => text,
+            };
+            Error::invalid(pointer, message).into()
+        })
+    }
+}
+
+/// A JSON body, and the bytes that it was read from.
+pub(super) struct Body<T> {
+    pub(super) value: T,
+    pub(super) raw: Bytes,
+}
+
+/// A JSON body that may be left out.
+pub(super) struct OptionalBody<T>(pub(super) Body<T>);
+
+/// A JSON Merge Patch (RFC 7396).
+pub(super) struct Patch<T>(pub(super) T);
+
+const JSON: &str = "application/json";
+const MERGE_PATCH: &str = "application/merge-patch+json";
+
+impl<T: DeserializeOwned> FromRequest<Api> for Body<T> {
+    type Rejection = Failure;
+
+    async fn from_request(request: Request, api: &Api) -> Result<Self, Failure> {
+        let raw = read(request, api, &[JSON]).await?;
+        Ok(Self { value: parse(&raw)?, raw })
+    }
+}
+
+impl<T: DeserializeOwned + Default> FromRequest<Api> for OptionalBody<T> {
+    type Rejection = Failure;
+
+    async fn from_request(request: Request, api: &Api) -> Result<Self, Failure> {
+        let raw = read(request, api, &[JSON]).await?;
+        let value = if raw.is_empty() { T::default() } else { parse(&raw)? };
+        Ok(Self(Body { value, raw }))
+    }
+}
+
+impl<T: DeserializeOwned> FromRequest<Api> for Patch<T> {
+    type Rejection = Failure;
+
+    async fn from_request(request: Request, api: &Api) -> Result<Self, Failure> {
+        let raw = read(request, api, &[MERGE_PATCH, JSON]).await?;
+        Ok(Self(parse(&raw)?))
+    }
+}
+
+/// Without a body, a content type says nothing and is not asked for.
+async fn read(request: Request, api: &Api, types: &[&str]) -> Result<Bytes, Failure> {
+    let (parts, body) = request.into_parts();
+    let limit = api.max_body;
+    let Ok(raw) = axum::body::to_bytes(body, limit).await else {
+        let message = format!("the body is longer than {limit} bytes, or did not arrive whole");
+        return Err(Failure::invalid(StatusCode::PAYLOAD_TOO_LARGE, message));
+    };
+    let content_type = parts.headers.get(header::CONTENT_TYPE).and_then(|v| v.to_str().ok()).unwrap_or_default();
+    let media = content_type.split(';').next().unwrap_or_default().trim();
+    if !raw.is_empty() && !types.iter().any(|known| media.eq_ignore_ascii_case(known)) {
+        let message = format!("the body must be JSON: send Content-Type: {}", types.join(" or "));
+        return Err(Failure::invalid(StatusCode::UNSUPPORTED_MEDIA_TYPE, message));
+    }
+    Ok(raw)
+}
+
+fn parse<T: DeserializeOwned>(raw: &[u8]) -> Result<T, Failure> {
+    let mut json = serde_json::Deserializer::from_slice(raw);
+    let value = serde_path_to_error::deserialize(&mut json).map_err(|error| {
+        let pointer = pointer_of(error.path());
+        Error::invalid(pointer, error.inner().to_string())
+    })?;
+    json.end().map_err(|error| Error::invalid("", error.to_string()))?;
+    Ok(value)
+}
+
+fn pointer_of(path: &serde_path_to_error::Path) -> String {
+    use serde_path_to_error::Segment;
+    let segment = |segment: &Segment| match segment {
+        Segment::Seq { index } => format!("/{index}"),
+        Segment::Map { key } => format!("/{}", key.replace('~', "~0").replace('/', "~1")),
+        Segment::Enum { variant } => format!("/{variant}"),
+        Segment::Unknown => String::new(),
+    };
+    path.iter().map(segment).collect()
+}
+
+/// The key of a request that is to be done once.
+pub(super) fn idempotency_key(headers: &HeaderMap) -> Result<Option<&str>, Failure> {
+    let mut keys = headers.get_all("idempotency-key").iter();
+    let Some(first) = keys.next() else { return Ok(None) };
+    let key = first.to_str().ok().filter(|key| {
+        keys.next().is_none() && (1..=255).contains(&key.len()) && key.bytes().all(|b| b.is_ascii_graphic())
+    });
+    let refusal = || Error::invalid("/headers/idempotency-key", "must be 1 to 255 visible ASCII characters, sent once");
+    Ok(Some(key.ok_or_else(refusal)?))
+}
+
+/// The context of a request that is done once where it carries a key.
+pub(super) fn once<P>(api: &Api, caller: &Caller<P>, raw: &[u8]) -> Result<OpContext, Failure> {
+    let mut ctx = caller.ctx.clone();
+    if let Some(key) = idempotency_key(&caller.headers)? {
+        // Both mounts lead to the same operation.
+        let path = caller.path().strip_prefix(MOUNT).unwrap_or(caller.path());
+        ctx.once = Some(Arc::new(api.app.once(&ctx, key, caller.method, path, raw)));
+    }
+    Ok(ctx)
+}

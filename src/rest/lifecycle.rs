@@ -1,0 +1,133 @@
+//! Publish, roll back, start, stop and restart. Each answers with the datasource as it is now.
+
+use axum::extract::State;
+
+use super::Api;
+use super::datasources::{DatasourcePath, shown};
+use super::etag;
+use super::extract::{Caller, Named, OptionalBody, once};
+use super::idempotency;
+use super::model::{Action, DatasourceDetail, Publish, Rollback};
+use super::reply::Answer;
+use crate::app;
+use crate::auth::policy::grant;
+
+/// Publish a version
+///
+/// Makes a draft go live. The worker takes it over without losing a record.
+#[utoipa::path(
+    post, path = "/datasources/{id}/publish", operation_id = "publishDatasource", tag = "lifecycle",
+    params(DatasourcePath), request_body = Option<Publish>,
+    responses((status = 200, description = "The datasource as it is now.", body = DatasourceDetail)),
+    security(("bearer" = ["admin"]))
+)]
+pub(super) async fn publish(
+    State(api): State<Api>,
+    caller: Caller<grant::Publish>,
+    Named(path): Named<DatasourcePath>,
+    OptionalBody(body): OptionalBody<Publish>,
+) -> Answer {
+    let ctx = once(&api, &caller, &body.raw)?;
+    let Publish { version, comment } = body.value;
+    let input = app::Publish { id: path.id, version, comment, expected_revision: etag::if_match(&caller.headers)? };
+    let effect = async {
+        api.app.publish(&ctx, input).await?;
+        shown(&api, &ctx, path.id).await
+    };
+    idempotency::run(&api.app, &ctx, effect, |_| shown(&api, &caller.ctx, path.id)).await
+}
+
+/// Roll back
+///
+/// Makes a version that was published before go live again.
+#[utoipa::path(
+    post, path = "/datasources/{id}/rollback", operation_id = "rollbackDatasource", tag = "lifecycle",
+    params(DatasourcePath), request_body = Option<Rollback>,
+    responses((status = 200, description = "The datasource as it is now.", body = DatasourceDetail)),
+    security(("bearer" = ["admin"]))
+)]
+pub(super) async fn rollback(
+    State(api): State<Api>,
+    caller: Caller<grant::Publish>,
+    Named(path): Named<DatasourcePath>,
+    OptionalBody(body): OptionalBody<Rollback>,
+) -> Answer {
+    let ctx = once(&api, &caller, &body.raw)?;
+    let Rollback { target_version, comment, repin_secrets } = body.value;
+    let expected_revision = etag::if_match(&caller.headers)?;
+    let input = app::Rollback { id: path.id, target_version, comment, expected_revision, repin_secrets };
+    let effect = async {
+        api.app.rollback(&ctx, input).await?;
+        shown(&api, &ctx, path.id).await
+    };
+    idempotency::run(&api.app, &ctx, effect, |_| shown(&api, &caller.ctx, path.id)).await
+}
+
+/// Start
+///
+/// Asks for the published version to run.
+#[utoipa::path(
+    post, path = "/datasources/{id}/start", operation_id = "startDatasource", tag = "lifecycle",
+    params(DatasourcePath), request_body = Option<Action>,
+    responses((status = 200, description = "The datasource as it is now.", body = DatasourceDetail)),
+    security(("bearer" = ["operator"]))
+)]
+pub(super) async fn start(
+    State(api): State<Api>,
+    caller: Caller<grant::Operate>,
+    Named(path): Named<DatasourcePath>,
+    OptionalBody(body): OptionalBody<Action>,
+) -> Answer {
+    let ctx = once(&api, &caller, &body.raw)?;
+    let effect = async {
+        api.app.start(&ctx, path.id, body.value.reason.as_deref()).await?;
+        shown(&api, &ctx, path.id).await
+    };
+    idempotency::run(&api.app, &ctx, effect, |_| shown(&api, &caller.ctx, path.id)).await
+}
+
+/// Stop
+///
+/// Asks for the worker to drain and stop.
+#[utoipa::path(
+    post, path = "/datasources/{id}/stop", operation_id = "stopDatasource", tag = "lifecycle",
+    params(DatasourcePath), request_body = Option<Action>,
+    responses((status = 200, description = "The datasource as it is now.", body = DatasourceDetail)),
+    security(("bearer" = ["operator"]))
+)]
+pub(super) async fn stop(
+    State(api): State<Api>,
+    caller: Caller<grant::Operate>,
+    Named(path): Named<DatasourcePath>,
+    OptionalBody(body): OptionalBody<Action>,
+) -> Answer {
+    let ctx = once(&api, &caller, &body.raw)?;
+    let effect = async {
+        api.app.stop(&ctx, path.id, body.value.reason.as_deref()).await?;
+        shown(&api, &ctx, path.id).await
+    };
+    idempotency::run(&api.app, &ctx, effect, |_| shown(&api, &caller.ctx, path.id)).await
+}
+
+/// Restart
+///
+/// Asks for a fresh worker of the same version.
+#[utoipa::path(
+    post, path = "/datasources/{id}/restart", operation_id = "restartDatasource", tag = "lifecycle",
+    params(DatasourcePath), request_body = Option<Action>,
+    responses((status = 200, description = "The datasource as it is now.", body = DatasourceDetail)),
+    security(("bearer" = ["operator"]))
+)]
+pub(super) async fn restart(
+    State(api): State<Api>,
+    caller: Caller<grant::Operate>,
+    Named(path): Named<DatasourcePath>,
+    OptionalBody(body): OptionalBody<Action>,
+) -> Answer {
+    let ctx = once(&api, &caller, &body.raw)?;
+    let effect = async {
+        api.app.restart(&ctx, path.id, body.value.reason.as_deref()).await?;
+        shown(&api, &ctx, path.id).await
+    };
+    idempotency::run(&api.app, &ctx, effect, |_| shown(&api, &caller.ctx, path.id)).await
+}

@@ -1,0 +1,106 @@
+//! Pages: `limit` with `offset` or `cursor`, and the `Link` header (RFC 8288) that leads on.
+
+use axum::http::header;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use url::form_urlencoded::{Serializer, parse};
+
+use super::extract::Caller;
+use super::reply::{Reply, TOTAL_COUNT};
+use crate::domain::paging::{PAGE_DEFAULT, PAGE_MAX, Page, PageRequest, decode_cursor, encode_cursor};
+use crate::error::{Error, Result};
+
+/// How far `offset` reaches. The rows before it are read and thrown away; a cursor costs nothing.
+const OFFSET_MAX: u64 = 10_000;
+/// Marks a cursor that leads back. Clients do not look into cursors.
+const BACK: char = '~';
+
+/// Where a page begins, as the client sent it.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Position {
+    pub(super) limit: Option<u64>,
+    pub(super) offset: Option<u64>,
+    pub(super) cursor: Option<String>,
+}
+
+impl Position {
+    pub(super) fn request<K: DeserializeOwned>(&self) -> Result<PageRequest<K>> {
+        let limit = self.limit.unwrap_or(PAGE_DEFAULT);
+        if !(1..=PAGE_MAX).contains(&limit) {
+            return Err(Error::invalid("/limit", format!("must be between 1 and {PAGE_MAX}")));
+        }
+        if self.offset.is_some() && self.cursor.is_some() {
+            return Err(Error::invalid("/offset", "cannot be combined with cursor"));
+        }
+        let offset = self.offset.unwrap_or(0);
+        if offset > OFFSET_MAX {
+            let message = format!("must be at most {OFFSET_MAX}; go on by the cursor of the link with rel=\"next\"");
+            return Err(Error::invalid("/offset", message));
+        }
+        let (after, before) = match self.cursor.as_deref() {
+            None => (None, None),
+            Some(cursor) => match cursor.strip_prefix(BACK) {
+                Some(cursor) => (None, Some(decode_cursor("/cursor", cursor)?)),
+                None => (Some(decode_cursor("/cursor", cursor)?), None),
+            },
+        };
+        Ok(PageRequest { backward: before.is_some(), after, before, limit, offset })
+    }
+
+    /// A page as a JSON array, with its links.
+    pub(super) fn reply<P, T, K: Serialize, M: Serialize>(
+        &self,
+        caller: &Caller<P>,
+        page: Page<T>,
+        key: impl Fn(&T) -> K,
+        model: impl Fn(T) -> M,
+    ) -> Result<Reply> {
+        let links = self.links(caller, &page, key);
+        let items: Vec<_> = page.items.into_iter().map(model).collect();
+        Ok(Reply::ok(&items)?.header(header::LINK, links))
+    }
+
+    fn links<P, T, K: Serialize>(&self, caller: &Caller<P>, page: &Page<T>, key: impl Fn(&T) -> K) -> String {
+        let limit = self.limit.unwrap_or(PAGE_DEFAULT);
+        let next_offset = self.offset.map(|offset| offset + limit).filter(|offset| *offset <= OFFSET_MAX);
+        let at = |position: Option<(&str, String)>| link(caller, self.limit, position);
+        let mut links = vec![format!("<{}>; rel=\"first\"", at(None))];
+        if page.has_previous {
+            let previous = match (self.offset, page.items.first()) {
+                (Some(offset), _) => Some(("offset", offset.saturating_sub(limit).to_string())),
+                (None, Some(first)) => Some(("cursor", format!("{BACK}{}", encode_cursor(&key(first))))),
+                (None, None) => None,
+            };
+            links.extend(previous.map(|position| format!("<{}>; rel=\"prev\"", at(Some(position)))));
+        }
+        if page.has_next {
+            let next = match (next_offset, page.items.last()) {
+                (Some(offset), _) => Some(("offset", offset.to_string())),
+                (None, Some(last)) => Some(("cursor", encode_cursor(&key(last)))),
+                (None, None) => None,
+            };
+            links.extend(next.map(|position| format!("<{}>; rel=\"next\"", at(Some(position)))));
+        }
+        links.join(", ")
+    }
+}
+
+/// The same request at another place.
+fn link<P>(caller: &Caller<P>, limit: Option<u64>, position: Option<(&str, String)>) -> String {
+    let mut query = Serializer::new(String::new());
+    let kept = parse(caller.query().as_bytes()).filter(|(name, _)| !["limit", "offset", "cursor"].contains(&&**name));
+    query.extend_pairs(kept);
+    if let Some(limit) = limit {
+        query.append_pair("limit", &limit.to_string());
+    }
+    if let Some((name, value)) = position {
+        query.append_pair(name, &value);
+    }
+    let query = query.finish();
+    if query.is_empty() { caller.path().to_owned() } else { format!("{}?{query}", caller.path()) }
+}
+
+/// A list that is whole: its length is the total.
+pub(super) fn whole<M: Serialize>(items: &[M]) -> Result<Reply> {
+    Ok(Reply::ok(&items)?.header(TOTAL_COUNT, items.len().to_string()))
+}

@@ -1,0 +1,210 @@
+//! The OpenAPI 3.1 document: from the handlers, and then what all of them have in common.
+
+use serde_json::{Map, Value, json};
+use utoipa::ToSchema as _;
+use utoipa::openapi::{Components, Info, OpenApi, OpenApiBuilder, RefOr, Schema, Tag};
+use utoipa_axum::router::OpenApiRouter;
+
+use super::model::{Problem, ProblemDetail};
+use super::{MOUNT, every_route};
+
+const ABOUT: &str = "\
+Create, version, test, publish, watch and roll back datasources. The rules are those of the GraphQL API at `/graphql`.
+
+`/datasources` is also served at the root, without `/api/v1`.
+
+Every answer is JSON. Every refusal is `application/problem+json` (RFC 9457) with a stable `code` and the `requestId` \
+under which the logs have the request.";
+
+/// Operations that compare `If-Match` with the revision of the datasource.
+const CONDITIONAL: [&str; 7] = [
+    "updateDatasource",
+    "patchDatasource",
+    "archiveDatasource",
+    "createDatasourceVersion",
+    "publishDatasource",
+    "rollbackDatasource",
+    "updateDatasourceMetadata",
+];
+
+/// A POST that changes nothing.
+const ONLY_ASKS: &str = "validateConfig";
+
+/// Every refusal; `complete` says which operation answers with it.
+const REFUSALS: [(u16, &str, &str); 13] = [
+    (400, "BadRequest", "What was sent breaks a rule; `problems` says which."),
+    (401, "Unauthorized", "No token, or one that is not valid any more."),
+    (403, "Forbidden", "The role of the token is too low, or its projects do not cover it."),
+    (404, "NotFound", "There is none, or not for this caller."),
+    (406, "NotAcceptable", "The caller does not take JSON."),
+    (409, "Conflict", "The state of the datasource does not allow it."),
+    (412, "PreconditionFailed", "The datasource was edited since the caller read it."),
+    (413, "ContentTooLarge", "The body is too long."),
+    (415, "UnsupportedMediaType", "The body is not JSON."),
+    (
+        422,
+        "UnprocessableContent",
+        "The configuration is not valid, a secret is missing, or an Idempotency-Key was used before.",
+    ),
+    (429, "TooManyRequests", "Too much at once; `Retry-After` says when to come back."),
+    (500, "InternalServerError", "A defect; the log has the request id."),
+    (
+        503,
+        "ServiceUnavailable",
+        "The database does not answer, or it took too long; `Retry-After` says when to come back.",
+    ),
+];
+
+/// The document, as `GET /api/openapi.json` and `datasource-studio openapi` give it.
+pub fn document() -> Value {
+    let router = OpenApiRouter::with_openapi(frame()).nest(MOUNT, every_route());
+    let mut document = serde_json::to_value(router.into_openapi()).unwrap_or_default();
+    for path in document["paths"].as_object_mut().into_iter().flat_map(Map::values_mut) {
+        for (method, operation) in path.as_object_mut().into_iter().flatten() {
+            complete(method, operation);
+        }
+    }
+    for schema in document["components"]["schemas"].as_object_mut().into_iter().flat_map(Map::values_mut) {
+        always_there(schema);
+    }
+    for (status, name, about) in REFUSALS {
+        document["components"]["responses"][name] = refusal(status, about);
+    }
+    document
+}
+
+fn frame() -> OpenApi {
+    let mut info = Info::new("Datasource Studio", env!("CARGO_PKG_VERSION"));
+    info.description = Some(ABOUT.to_owned());
+    info.license = Some(utoipa::openapi::License::new("Apache-2.0"));
+    let tags = [
+        ("datasources", "Create, find, edit and archive."),
+        ("versions", "Draft, compare and test configurations."),
+        ("lifecycle", "Publish, roll back, start and stop."),
+        ("secrets", "Values go in and never come out."),
+        ("metadata", "Who answers for a datasource."),
+        ("history", "What happened, and how it goes."),
+        ("catalog", "What this server has, and who is asking."),
+    ];
+    let tags = tags.map(|(name, description)| {
+        let mut tag = Tag::new(name);
+        tag.description = Some(description.to_owned());
+        tag
+    });
+    let mut components = Components::new();
+    let mut schema = |name: &str, schema: RefOr<Schema>| components.schemas.insert(name.to_owned(), schema);
+    schema(&Problem::name(), <Problem as utoipa::PartialSchema>::schema());
+    schema(&ProblemDetail::name(), <ProblemDetail as utoipa::PartialSchema>::schema());
+    components.add_security_scheme("bearer", bearer());
+    OpenApiBuilder::new().info(info).tags(Some(tags)).components(Some(components)).build()
+}
+
+fn bearer() -> utoipa::openapi::security::SecurityScheme {
+    use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
+    let about = "A JSON Web Token with the role that an operation lists, or a higher one: viewer, operator, admin.";
+    let scheme = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).bearer_format("JWT").description(Some(about));
+    SecurityScheme::Http(scheme.build())
+}
+
+/// Headers and refusals that follow from what an operation is.
+fn complete(method: &str, operation: &mut Value) {
+    let id = operation["operationId"].as_str().unwrap_or_default().to_owned();
+    let parameters = operation["parameters"].as_array().cloned().unwrap_or_default();
+    let of_one = parameters.iter().any(|p| p["in"] == "path" && p["name"] == "id");
+    let listed = parameters.iter().any(|p| p["name"] == "cursor");
+    let tagged = operation["responses"].get("304").is_some();
+    let (once, conditional) = (method == "post" && id != ONLY_ASKS, CONDITIONAL.contains(&id.as_str()));
+    let has_body = operation.get("requestBody").is_some();
+    let detailed = operation["responses"].to_string().contains("DatasourceDetail") || id.contains("DatasourceMetadata");
+
+    let mut headers = Vec::new();
+    if once {
+        headers.push(header(
+            "Idempotency-Key",
+            "Does the request once, however often it is sent with this key: 1 to 255 visible ASCII characters, kept for a day.",
+            json!({ "type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[!-~]{1,255}$" }),
+        ));
+    }
+    if conditional {
+        let about =
+            "The ETag that the caller last saw, or `*`: refused with 412 when the datasource was edited meanwhile.";
+        let pattern = "^(\\*|\"[0-9]{1,18}-[0-9a-f]{12}\")$";
+        headers.push(header("If-Match", about, json!({ "type": "string", "pattern": pattern })));
+    }
+    if tagged {
+        let about = "The ETag that the caller has: answered with 304 when the body is still the same.";
+        headers.push(header("If-None-Match", about, json!({ "type": "string" })));
+    }
+    let all: Vec<_> = parameters.into_iter().chain(headers).collect();
+    if !all.is_empty() {
+        operation["parameters"] = Value::Array(all);
+    }
+
+    let answers = |status: u16| match status {
+        404 => of_one,
+        409 => once || conditional || method == "delete",
+        412 => conditional,
+        413 | 415 => has_body,
+        422 => once || has_body,
+        429 => id == "testDatasource",
+        _ => true,
+    };
+    for (status, name, _) in REFUSALS.iter().filter(|(status, ..)| answers(*status)) {
+        operation["responses"][status.to_string()] = json!({ "$ref": format!("#/components/responses/{name}") });
+    }
+    let success = ["200", "201"].into_iter().find(|s| operation["responses"].get(s).is_some()).unwrap_or("200");
+    let mut replies = Vec::new();
+    if success == "201" {
+        replies.push(("Location", "Where it is.", json!({ "type": "string" })));
+    }
+    if detailed && !listed {
+        replies.push(("ETag", "The revision and a hash of the body.", json!({ "type": "string" })));
+    }
+    if listed {
+        replies.push(("Link", "The first, the previous and the next page (RFC 8288).", json!({ "type": "string" })));
+    }
+    if operation["responses"][success].to_string().contains("\"array\"")
+        && !["datasourceEvents", "auditLog", "datasourceMetadataAudit"].contains(&id.as_str())
+    {
+        replies.push(("X-Total-Count", "How many there are in all.", json!({ "type": "integer", "minimum": 0 })));
+    }
+    if once {
+        replies.push(("Idempotent-Replayed", "`true` when this was done before.", json!({ "type": "string" })));
+    }
+    for (name, about, schema) in replies {
+        operation["responses"][success]["headers"][name] = json!({ "description": about, "schema": schema });
+    }
+}
+
+fn header(name: &str, description: &str, schema: Value) -> Value {
+    json!({ "name": name, "in": "header", "required": false, "description": description, "schema": schema })
+}
+
+fn refusal(status: u16, description: &str) -> Value {
+    let schema = json!({ "$ref": "#/components/schemas/Problem" });
+    let mut refusal =
+        json!({ "description": description, "content": { "application/problem+json": { "schema": schema } } });
+    let header = match status {
+        401 => ("WWW-Authenticate", "How to authenticate: `Bearer`.", json!({ "type": "string" })),
+        429 | 503 => ("Retry-After", "In how many seconds to come back.", json!({ "type": "integer", "minimum": 0 })),
+        _ => return refusal,
+    };
+    refusal["headers"][header.0] = json!({ "description": header.1, "schema": header.2 });
+    refusal
+}
+
+/// What this server sends is whole: a field that may be null is there all the same.
+fn always_there(schema: &mut Value) {
+    // A body that a client sends names what it takes; that one tells by itself what must be there.
+    if schema.get("additionalProperties") == Some(&json!(false)) {
+        return;
+    }
+    for part in schema.get_mut("allOf").and_then(Value::as_array_mut).into_iter().flatten() {
+        always_there(part);
+    }
+    if let Some(properties) = schema.get("properties").and_then(Value::as_object) {
+        let names: Vec<_> =
+            properties.keys().filter(|name| *name != "problems" || properties.len() == 2).cloned().collect();
+        schema["required"] = json!(names);
+    }
+}

@@ -1,0 +1,40 @@
+//! The use-cases without a server, for commands that work beside a running one.
+
+use std::sync::Arc;
+
+use super::{assemble, plain};
+use crate::app::App;
+use crate::config::{NodeRole, Settings};
+use crate::secrets::{Keyring, MasterKey};
+use crate::store::{DatabaseUrl, Store};
+
+/// Use-cases on the database of the settings. It runs no workers; a running server hears of what it commits.
+pub struct Offline {
+    pub app: App,
+    store: Store,
+}
+
+impl Offline {
+    /// Needs no keys: what it is for reads and sets no secret. Who only reads does not migrate
+    /// somebody's database either; the embedded one is nobody else's.
+    pub async fn open(settings: &Settings, writes: bool) -> Result<Self, String> {
+        settings.check()?;
+        let url = DatabaseUrl::from_settings(settings)?;
+        let embedded = matches!(url, DatabaseUrl::Sqlite(_));
+        let store = Store::connect(url, settings).await.map_err(plain)?;
+        if settings.database.migrate_on_start && (writes || embedded) {
+            store.migrate_up(settings, None).await.map_err(plain)?;
+        }
+        let all = store.migrations().await.map_err(plain)?;
+        if let Some(pending) = all.iter().find(|m| !m.applied) {
+            return Err(format!("the migration {} is pending; run `datasource-studio migrate up`", pending.name));
+        }
+        let keyring = Arc::new(Keyring::new(MasterKey::throwaway().map_err(|e| e.to_string())?));
+        let (_, app, _) = assemble(settings, &store, keyring, NodeRole::Gateway)?;
+        Ok(Self { app, store })
+    }
+
+    pub async fn close(self) {
+        self.store.close().await;
+    }
+}
