@@ -6,6 +6,7 @@ cd "$(dirname "$0")/.."
 
 scripts/ensure-toolchain.sh --install
 scripts/ensure-postgres.sh
+scripts/ensure-services.sh
 have cargo || PATH="${CARGO_HOME:-$HOME/.cargo}/bin:$PATH"
 
 scripts/lint.sh

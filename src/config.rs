@@ -296,6 +296,10 @@ pub struct RegistrySettings {
     #[arg(long, env = "STUDIO_EGRESS_ALLOW", value_name = "CIDR|HOST,…", value_delimiter = ',', global = true)]
     pub egress_allow: Vec<EgressRule>,
 
+    /// Directory from which connectors may read files, a subdirectory per organisation [default: `in` in the data directory]
+    #[arg(long, env = "STUDIO_INPUT_DIR", value_name = "DIR", global = true)]
+    pub input_dir: Option<PathBuf>,
+
     /// How often workers report that they live
     #[arg(long, env = "STUDIO_HEARTBEAT_INTERVAL", value_name = "DURATION", default_value = "5s", global = true)]
     pub heartbeat_interval: HumanDuration,

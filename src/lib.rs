@@ -9,8 +9,8 @@
 //! | F4 transports | [`graphql`], [`rest`] | parse, call one use-case, shape the answer |
 //! | F3 use-cases | [`app`] | authorise, validate, one transaction, notify |
 //! | F2 data plane | [`registry`], [`connectors`], [`sinks`] | what runs a published version |
-//! | F1 services | [`store`], [`auth`], [`secrets`], [`telemetry`] | database, identity, keys, metrics |
-//! | F0 pure | [`domain`], [`mapping`], [`config`], [`error`] | no IO |
+//! | F1 services | [`store`], [`auth`], [`secrets`], [`telemetry`], [`egress`] | database, identity, keys, metrics, the way out |
+//! | F0 pure | [`domain`], [`mapping`], [`config`], [`error`], [`fault`] | no IO |
 
 pub mod app;
 pub mod auth;
@@ -18,7 +18,9 @@ pub mod cli;
 pub mod config;
 pub mod connectors;
 pub mod domain;
+pub mod egress;
 pub mod error;
+pub mod fault;
 pub mod graphql;
 pub mod mapping;
 pub mod registry;

@@ -35,6 +35,12 @@ impl MigratorTrait for Migrator {
                 down: include_str!("../sql/003_idempotency.down.sql"),
                 ..Scripted::default()
             }),
+            Box::new(Scripted {
+                name: "004_jobs",
+                common_up: include_str!("../sql/004_jobs.up.sql"),
+                down: include_str!("../sql/004_jobs.down.sql"),
+                ..Scripted::default()
+            }),
         ]
     }
 }

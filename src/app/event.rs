@@ -99,7 +99,7 @@ impl App {
 }
 
 /// `None` when the credential ended first.
-async fn until_expiry<T>(expires_at: Option<Timestamp>, next: impl Future<Output = T>) -> Option<T> {
+pub(super) async fn until_expiry<T>(expires_at: Option<Timestamp>, next: impl Future<Output = T>) -> Option<T> {
     match expires_at {
         Some(at) => tokio::time::timeout((at - now()).to_std().unwrap_or_default(), next).await.ok(),
         None => Some(next.await),
@@ -107,7 +107,7 @@ async fn until_expiry<T>(expires_at: Option<Timestamp>, next: impl Future<Output
 }
 
 /// Until something is committed in the organisation, or it is time to look anyway.
-async fn heard(signals: &mut Receiver<Signal>, org: &str) {
+pub(super) async fn heard(signals: &mut Receiver<Signal>, org: &str) {
     let heard = async {
         loop {
             match signals.recv().await {

@@ -4,7 +4,7 @@ use uuid::Uuid;
 
 use super::{App, OpContext};
 use crate::auth::policy::grant::Read;
-use crate::domain::Timestamp;
+use crate::domain::{DeadLetterFilter, Timestamp};
 use crate::error::{Error, Result};
 
 /// One figure of a datasource.
@@ -27,7 +27,7 @@ impl App {
         let proof = ctx.authorize::<Read>()?;
         let tx = self.store.read(proof.scope()).await?;
         let state = tx.states(&[id]).await?.into_iter().next().ok_or_else(|| Error::not_found("datasource"))?;
-        let dead_letters = tx.count_dead_letters(id).await?;
+        let dead_letters = tx.count_dead_letters(id, &DeadLetterFilter::default()).await?;
         drop(tx);
         let now = crate::domain::now();
         let history: Vec<_> = self.registry.history(id).into_iter().filter(|(at, _)| *at >= now - window).collect();

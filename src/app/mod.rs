@@ -3,13 +3,17 @@
 
 mod audit;
 mod change;
+mod check;
 mod context;
 mod datasource;
+mod dead_letter;
 mod event;
 mod health;
 mod housekeeping;
 mod idempotency;
+mod job;
 mod lifecycle;
+mod live;
 mod metadata;
 mod metric;
 mod overview;
@@ -20,12 +24,16 @@ mod version;
 
 use std::sync::Arc;
 
+pub use check::{CheckRequest, CheckRun};
 pub use context::OpContext;
 pub use datasource::{CloneDatasource, CreateDatasource, UpdateDatasource};
+pub use dead_letter::DeadLetterBatch;
 pub use event::{EventStream, StateStream};
 pub use health::Check;
 pub use idempotency::{Once, Replay};
+pub use job::{Backfill, JobStream};
 pub use lifecycle::{Publish, Rollback};
+pub use live::{WatchStream, Watched};
 pub use metadata::{METADATA_FIELDS, MetadataChanges, UpdateMetadata};
 pub use metric::Metric;
 pub use overview::Overview;

@@ -9,8 +9,8 @@ use uuid::Uuid;
 use super::change::{Journal, check, journal};
 use super::{App, OpContext};
 use crate::auth::Authorized;
-use crate::auth::policy::grant::{ManageSecrets, Read, Test};
-use crate::connectors::{Connector, ConnectorContext};
+use crate::auth::policy::grant::{Read, Test};
+use crate::connectors::Connector;
 use crate::domain::TestSample;
 use crate::domain::{Change, Datasource, EventType, Outcome, check_name, diff};
 use crate::error::{Error, ErrorCode, Problem, Result};
@@ -221,20 +221,8 @@ impl App {
                 Ok(sample.ok_or_else(|| Error::not_found("sample"))?.payload.into_bytes())
             }
             TestInput::Fetch => {
-                // Whoever chooses where a secret is sent can read it: only what an admin published may go out for others.
                 let published = version.is_some() && version == row.current_version;
-                if !published && !plan.document.secret_keys().is_empty() {
-                    ctx.authorize::<ManageSecrets>()?;
-                }
-                let tx = self.store.read(proof.scope()).await?;
-                let pins = self.newest_pins(&tx, row.id, &plan.document).await?;
-                drop(tx);
-                let config = self
-                    .registry
-                    .resolve_connector(&row.tenant, row.id, &plan.document, &pins)
-                    .await
-                    .map_err(|f| Error::new(ErrorCode::TestFailed, f.message))?;
-                let context = ConnectorContext { datasource_id: row.id, egress: self.registry.egress().clone() };
+                let (config, context) = self.source(ctx, proof, row, published, &plan.document).await?;
                 let fetched = tokio::time::timeout(FETCH_MAX, connector.sample(&config, context)).await;
                 let failed = |message: String| Error::new(ErrorCode::TestFailed, message);
                 let fetched = fetched.map_err(|_| failed("the source did not answer in time".into()))?;
@@ -252,7 +240,7 @@ impl App {
     }
 }
 
-async fn take_turn(slots: &std::sync::Arc<Semaphore>) -> Result<tokio::sync::OwnedSemaphorePermit> {
+pub(super) async fn take_turn(slots: &std::sync::Arc<Semaphore>) -> Result<tokio::sync::OwnedSemaphorePermit> {
     let turn = tokio::time::timeout(QUEUE_TIME, slots.clone().acquire_owned()).await;
     let turn = turn
         .map_err(|_| Error::new(ErrorCode::RateLimited, "too many tests run right now; try again in a few seconds"))?;

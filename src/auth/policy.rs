@@ -44,8 +44,10 @@ permissions! {
     Edit = "datasource:edit" needs Operator,
     /// Run a configuration on a sample.
     Test = "datasource:test" needs Operator,
-    /// Start, stop and restart.
+    /// Start, stop, restart and backfill.
     Operate = "datasource:operate" needs Operator,
+    /// See, edit, replay and discard dead letters.
+    HandleDeadLetters = "dead_letter:handle" needs Operator,
     /// Publish and roll back.
     Publish = "datasource:publish" needs Admin,
     /// Archive and restore.

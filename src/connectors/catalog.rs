@@ -19,7 +19,12 @@ struct Entry {
 impl Catalog {
     /// All types of this build. Make it once and share it: the schemas are compiled here.
     pub fn standard() -> Self {
-        Self::of(vec![Box::new(http_poller::HttpPoller::new()), Box::new(webhook::Webhook::new())])
+        Self::of(vec![
+            Box::new(http_poller::HttpPoller::new()),
+            #[cfg(feature = "nats")]
+            Box::new(super::nats::Nats::new()),
+            Box::new(webhook::Webhook::new()),
+        ])
     }
 
     fn of(connectors: Vec<Box<dyn Connector>>) -> Self {

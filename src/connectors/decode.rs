@@ -4,6 +4,8 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::Value;
 
+use super::{ConnectorError, Outlet};
+
 /// JSON as one document; a byte order mark is passed over.
 pub(super) fn json(payload: &[u8]) -> Result<Value, String> {
     let payload = without_mark(payload);
@@ -38,6 +40,29 @@ pub(super) fn text(payload: &[u8]) -> Result<Value, String> {
     }
 }
 
+/// How a payload is laid out.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, serde::Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Format {
+    /// The body is one JSON document.
+    #[default]
+    Json,
+    /// Every line of the body is a JSON document.
+    JsonLines,
+    /// The body is UTF-8 text, which becomes one JSON string.
+    Text,
+}
+
+impl Format {
+    pub(super) fn decode(self, payload: &[u8]) -> Result<Vec<Value>, String> {
+        match self {
+            Self::Json => json(payload).map(|document| vec![document]),
+            Self::JsonLines => json_lines(payload),
+            Self::Text => text(payload).map(|document| vec![document]),
+        }
+    }
+}
+
 /// How a body that carries JSON is laid out.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, serde::Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
@@ -56,6 +81,29 @@ impl JsonFormat {
             Self::JsonLines => json_lines(payload),
         }
     }
+}
+
+/// Delivers the documents of many payloads together, with the checkpoint behind them. A payload that cannot
+/// be decoded is set aside and does not hold up the others.
+#[cfg(any(feature = "nats", feature = "kafka"))]
+pub(super) async fn hand_over<'a>(
+    payloads: impl Iterator<Item = &'a [u8]> + Send,
+    decode: impl Fn(&[u8]) -> Result<Vec<Value>, String> + Send,
+    checkpoint: Option<Value>,
+    outlet: &dyn Outlet,
+) -> Result<(), ConnectorError> {
+    let mut documents = Vec::new();
+    let mut refused = Vec::new();
+    for payload in payloads {
+        match decode(payload) {
+            Ok(decoded) => documents.extend(decoded),
+            Err(why) => refused.push((payload, why)),
+        }
+    }
+    for (payload, why) in refused {
+        outlet.refuse(payload, ConnectorError::permanent("decode_failed", why)).await?;
+    }
+    outlet.deliver(documents, checkpoint).await
 }
 
 fn without_mark(payload: &[u8]) -> &[u8] {

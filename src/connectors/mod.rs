@@ -3,8 +3,8 @@
 //!
 //! A connector reaches checkpoints, egress and logs only through its [`ConnectorContext`].
 
+use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
 
 use async_trait::async_trait;
 use axum::http::HeaderMap;
@@ -13,12 +13,16 @@ use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
+use crate::domain::{BackfillRange, RangeKind, Tenant};
+use crate::egress::Egress;
 use crate::error::Problem;
 
 pub mod catalog;
+pub mod check;
 mod decode;
-pub mod egress;
 mod http_poller;
+#[cfg(feature = "nats")]
+mod nats;
 mod webhook;
 
 #[cfg(test)]
@@ -26,7 +30,10 @@ mod compliance;
 #[cfg(test)]
 mod testing;
 
+/// Why a source could not start or go on.
+pub use crate::fault::{Fault as ConnectorError, FaultKind as ErrorKind};
 pub use catalog::Catalog;
+pub use check::CheckStep;
 
 /// What people and programs see of a connector type.
 #[derive(Clone, Debug)]
@@ -70,6 +77,28 @@ pub trait Connector: Send + Sync + 'static {
     /// Fetches one sample without side effects: no checkpoint moves, nothing is acknowledged.
     /// `None` where the source cannot be asked (a webhook waits to be called).
     async fn sample(&self, config: &Value, context: ConnectorContext) -> Result<Option<Vec<u8>>, ConnectorError>;
+
+    /// By what a part of the source can be named to be read again. A file works for every connector.
+    fn backfill_ranges(&self, _config: &Value) -> &'static [RangeKind] {
+        &[]
+    }
+
+    /// A source that reads `range`, of one of the kinds above, and ends. It never touches
+    /// what the live worker relies on, such as a consumer group.
+    async fn backfill(
+        &self,
+        _config: &Value,
+        _range: &BackfillRange,
+        _context: ConnectorContext,
+    ) -> Result<Box<dyn PullSource>, ConnectorError> {
+        Err(ConnectorError::permanent("backfill_unsupported", "this connector cannot read a part of its source again"))
+    }
+
+    /// Whether the source can be read now, with these credentials; without side effects, as [`Self::sample`].
+    /// The last step is the first that failed, if one did.
+    async fn check(&self, config: &Value, context: ConnectorContext) -> Vec<CheckStep> {
+        check::by_sample(self, config, context).await
+    }
 }
 
 pub enum Source {
@@ -122,8 +151,15 @@ pub trait Outlet: Send + Sync {
     /// and `checkpoint`, where given, is stored. On an error nothing of the batch may be taken as done.
     async fn deliver(&self, documents: Vec<Value>, checkpoint: Option<Value>) -> Result<(), ConnectorError>;
 
+    /// Sets aside a payload that cannot be decoded, as `on_error` says: kept as a dead letter or dropped.
+    /// With `stop` it is the error that ends the worker.
+    async fn refuse(&self, payload: &[u8], why: ConnectorError) -> Result<(), ConnectorError>;
+
     /// Tells that the source was reached although it had nothing new, with the seconds that it lags behind, if known.
     fn idle(&self, lag: Option<f64>);
+
+    /// Tells how many documents there are in all; only a backfill has such an end.
+    fn expect(&self, _total: u64) {}
 
     /// A line for the log of this datasource. Never carries a secret value.
     fn log(&self, level: tracing::Level, message: &str);
@@ -132,50 +168,8 @@ pub trait Outlet: Send + Sync {
 #[derive(Clone)]
 pub struct ConnectorContext {
     pub datasource_id: Uuid,
-    pub egress: Arc<egress::Egress>,
+    pub tenant: Tenant,
+    pub egress: Arc<Egress>,
+    /// The only directory of this node that connectors may read from; each organisation has its own below it.
+    pub input_dir: PathBuf,
 }
-
-/// Why a source could not start or go on.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ConnectorError {
-    /// Stable and snake_case, such as `connect_failed` or `http_status`.
-    pub code: &'static str,
-    /// For people; holds no secret value and no credentials of a URL.
-    pub message: String,
-    pub kind: ErrorKind,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ErrorKind {
-    /// May pass: retried with backoff, not before `retry_after` where the peer named one.
-    Transient { retry_after: Option<Duration> },
-    /// Will not pass without a change of configuration or secret.
-    Permanent,
-}
-
-impl ConnectorError {
-    pub fn transient(code: &'static str, message: impl Into<String>) -> Self {
-        Self { code, message: message.into(), kind: ErrorKind::Transient { retry_after: None } }
-    }
-
-    /// May pass, but not before the peer's own time is over.
-    pub fn transient_after(code: &'static str, message: impl Into<String>, retry_after: Option<Duration>) -> Self {
-        Self { code, message: message.into(), kind: ErrorKind::Transient { retry_after } }
-    }
-
-    pub fn permanent(code: &'static str, message: impl Into<String>) -> Self {
-        Self { code, message: message.into(), kind: ErrorKind::Permanent }
-    }
-
-    pub fn is_permanent(&self) -> bool {
-        self.kind == ErrorKind::Permanent
-    }
-}
-
-impl std::fmt::Display for ConnectorError {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}: {}", self.code, self.message)
-    }
-}
-
-impl std::error::Error for ConnectorError {}

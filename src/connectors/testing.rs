@@ -1,47 +1,23 @@
-//! What the tests of this floor share: a local server, and an outlet that remembers.
+//! What the tests of connectors share: a context, and an outlet that remembers.
 
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
-use axum::Router;
 use serde_json::Value;
-use tokio::task::JoinHandle;
+use uuid::Uuid;
 
-use super::egress::Egress;
-use super::{ConnectorError, Outlet};
+use super::{ConnectorContext, ConnectorError, Outlet};
+use crate::domain::Tenant;
+pub(crate) use crate::egress::testing::{Server, allow_local};
 
-/// A real HTTP server on a free port; it ends with the value.
-pub(crate) struct Server {
-    port: u16,
-    task: JoinHandle<()>,
-}
-
-impl Server {
-    pub(crate) async fn start(routes: Router) -> Self {
-        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a free port");
-        let port = listener.local_addr().expect("an address").port();
-        let task = tokio::spawn(async move { axum::serve(listener, routes).await.expect("the test server") });
-        Self { port, task }
+/// What a connector of `acme` may use on this machine; files from a directory that does not exist.
+pub(crate) fn context() -> ConnectorContext {
+    ConnectorContext {
+        datasource_id: Uuid::now_v7(),
+        tenant: Tenant { org: "acme".into(), project: "default".into() },
+        egress: Arc::new(allow_local()),
+        input_dir: "/nonexistent".into(),
     }
-
-    pub(crate) fn port(&self) -> u16 {
-        self.port
-    }
-
-    pub(crate) fn url(&self, path: &str) -> String {
-        format!("http://127.0.0.1:{}{path}", self.port)
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        self.task.abort();
-    }
-}
-
-/// An egress that reaches the local server.
-pub(crate) fn allow_local() -> Egress {
-    Egress::new(vec!["127.0.0.1/32".parse().expect("a rule")])
 }
 
 /// Takes everything, and remembers it.
@@ -49,6 +25,7 @@ pub(crate) fn allow_local() -> Egress {
 pub(crate) struct Recorder {
     pub(crate) documents: Mutex<Vec<Value>>,
     pub(crate) checkpoints: Mutex<Vec<Value>>,
+    pub(crate) refused: Mutex<Vec<(String, String)>>,
     pub(crate) idle: Mutex<usize>,
     pub(crate) logs: Mutex<Vec<String>>,
 }
@@ -76,6 +53,11 @@ impl Outlet for Recorder {
     async fn deliver(&self, documents: Vec<Value>, checkpoint: Option<Value>) -> Result<(), ConnectorError> {
         self.documents.lock().expect("no poison").extend(documents);
         self.checkpoints.lock().expect("no poison").extend(checkpoint);
+        Ok(())
+    }
+
+    async fn refuse(&self, payload: &[u8], why: ConnectorError) -> Result<(), ConnectorError> {
+        self.refused.lock().expect("no poison").push((String::from_utf8_lossy(payload).into_owned(), why.message));
         Ok(())
     }
 

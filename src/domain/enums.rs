@@ -79,6 +79,31 @@ string_enum! {
 }
 
 string_enum! {
+    /// What a dead letter holds: the record that failed, or the document of which all or the rest failed.
+    DeadLetterScope { Record = "record", Document = "document" }
+}
+
+string_enum! {
+    /// How much a log line matters; each level includes those before it.
+    LogLevel { Error = "error", Warn = "warn", Info = "info", Debug = "debug" }
+}
+
+string_enum! {
+    /// What a job does.
+    JobKind { Backfill = "backfill", Replay = "replay" }
+}
+
+string_enum! {
+    JobStatus {
+        Queued = "queued",
+        Running = "running",
+        Succeeded = "succeeded",
+        Failed = "failed",
+        Cancelled = "cancelled",
+    }
+}
+
+string_enum! {
     /// What happens to a record that cannot be mapped or delivered.
     OnError { DeadLetter = "dead_letter", Skip = "skip", Stop = "stop" }
 }
@@ -113,11 +138,19 @@ string_enum! {
         Stopped = "stop",
         Restarted = "restart",
         TestRun = "test_run",
+        SourceChecked = "check",
         WorkerError = "error",
         Recovered = "recovered",
         SecretSet = "secret_set",
         SecretDeleted = "secret_deleted",
         SecretsRepinned = "secrets_repinned",
+        Backfill = "backfill",
+        BackfillEnded = "backfill_ended",
+        DeadLettersReplayed = "dead_letters_replayed",
+        ReplayEnded = "replay_ended",
+        DeadLetterEdited = "dead_letter_edited",
+        DeadLettersDiscarded = "dead_letters_discarded",
+        LogLevelSet = "log_level_set",
         /// Never stored: marks a gap in a feed whose events are no longer kept.
         Dropped = "dropped",
     }

@@ -2,11 +2,13 @@
 
 mod canonical;
 mod datasource;
+mod dead_letter;
 mod diff;
 mod duration;
 mod enums;
 mod event;
 mod filter;
+mod job;
 mod keys;
 mod managed_by;
 pub mod paging;
@@ -16,14 +18,16 @@ mod validate;
 
 pub use canonical::{canonical_json, checksum};
 pub use datasource::{Datasource, SecretInfo, SecretPins, State, TestSample, Version, WorkerMetrics};
+pub use dead_letter::{DeadLetter, DeadLetterFilter};
 pub use diff::{Change, diff};
 pub use duration::{HumanDuration, parse_duration};
 pub use enums::{
-    ApprovalState, DatasourceStatus, DesiredState, DiffOp, EventType, OnError, Outcome, Role, VersionState,
-    WorkerStatus,
+    ApprovalState, DatasourceStatus, DeadLetterScope, DesiredState, DiffOp, EventType, JobKind, JobStatus, LogLevel,
+    OnError, Outcome, Role, VersionState, WorkerStatus,
 };
 pub use event::{AuditEntry, Event, FieldChange};
 pub use filter::{AuditFilter, DatasourceFilter, DatasourceKey, DatasourceOrder, DatasourceOrderField, EventFilter};
+pub use job::{BackfillRange, Job, JobProgress, JobTask, RangeKind};
 pub use keys::WrappedDataKey;
 pub use managed_by::{CLIENT_HEADER, ManagedBy};
 pub use record::{Record, StableId};

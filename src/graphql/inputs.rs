@@ -313,3 +313,12 @@ pub(super) struct TestDatasourceInput {
     /// Keep the payload as a sample of this name.
     pub(super) save_sample_as: Option<String>,
 }
+
+/// Which version to look at the source with.
+#[derive(InputObject)]
+pub(super) struct CheckDatasourceInput {
+    /// The datasource.
+    pub(super) id: ID,
+    /// The version. Absent: the latest one. With secrets, only an admin may check what is not published.
+    pub(super) version: Option<i32>,
+}

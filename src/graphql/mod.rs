@@ -7,11 +7,14 @@
 mod api;
 mod connection;
 mod cost;
+mod dead_letters;
 mod error;
 mod graphiql;
 mod guard;
 mod http;
 mod inputs;
+mod jobs;
+mod live;
 mod loaders;
 mod mutation;
 mod prepare;
@@ -23,7 +26,7 @@ mod ws;
 
 use std::sync::Arc;
 
-use async_graphql::{SDLExportOptions, Schema, SchemaBuilder};
+use async_graphql::{MergedObject, MergedSubscription, SDLExportOptions, Schema, SchemaBuilder};
 
 pub use api::EmbeddedToken;
 pub use http::routes;
@@ -34,7 +37,19 @@ use crate::app::App;
 use crate::config::GraphqlSettings;
 use crate::telemetry::Metrics;
 
-pub type StudioSchema = Schema<query::Query, mutation::Mutation, subscription::Subscription>;
+pub type StudioSchema = Schema<Query, Mutation, Subscription>;
+
+/// Reading.
+#[derive(MergedObject, Default)]
+pub struct Query(query::CatalogQuery, dead_letters::DeadLetterQuery, jobs::JobQuery);
+
+/// Writing.
+#[derive(MergedObject, Default)]
+pub struct Mutation(mutation::CatalogMutation, dead_letters::DeadLetterMutation, jobs::JobMutation, live::LiveMutation);
+
+/// Watching.
+#[derive(MergedSubscription, Default)]
+pub struct Subscription(subscription::CatalogSubscription, jobs::JobSubscription, live::LiveSubscription);
 
 /// Everything that the transports of the GraphQL API share; cheap to clone.
 #[derive(Clone)]
@@ -67,12 +82,14 @@ pub fn sdl() -> String {
     builder().finish().sdl_with_options(SDLExportOptions::new().sorted_fields().sorted_arguments().sorted_enum_items())
 }
 
-fn builder() -> SchemaBuilder<query::Query, mutation::Mutation, subscription::Subscription> {
-    let builder = Schema::build(query::Query, mutation::Mutation, subscription::Subscription);
+fn builder() -> SchemaBuilder<Query, Mutation, Subscription> {
+    let builder = Schema::build(Query::default(), Mutation::default(), Subscription::default());
     // The engine's own types of a connection come without a description.
     builder
         .override_output_type_description::<query::DatasourceConnection>("A page of datasources.")
         .override_output_type_description::<Plain<DatasourceVersion>>("A page of versions.")
         .override_output_type_description::<Plain<DatasourceEvent>>("A page of the timeline.")
         .override_output_type_description::<Plain<AuditEntry>>("A page of the audit log.")
+        .override_output_type_description::<dead_letters::DeadLetterConnection>("A page of dead letters.")
+        .override_output_type_description::<Plain<jobs::Job>>("A page of jobs.")
 }

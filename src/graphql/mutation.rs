@@ -5,22 +5,23 @@ use std::sync::Arc;
 use super::error::Shape;
 use super::guard::HasRole;
 use super::inputs::{
-    ArchiveDatasourceInput, CloneDatasourceInput, CreateDatasourceInput, CreateDatasourceVersionInput,
-    DatasourceActionInput, DeleteDatasourceSecretInput, PublishDatasourceInput, RollbackDatasourceInput,
-    SetDatasourceSecretInput, TestDatasourceInput, UpdateDatasourceInput, UpdateDatasourceMetadataInput, uuid,
+    ArchiveDatasourceInput, CheckDatasourceInput, CloneDatasourceInput, CreateDatasourceInput,
+    CreateDatasourceVersionInput, DatasourceActionInput, DeleteDatasourceSecretInput, PublishDatasourceInput,
+    RollbackDatasourceInput, SetDatasourceSecretInput, TestDatasourceInput, UpdateDatasourceInput,
+    UpdateDatasourceMetadataInput, uuid,
 };
-use super::runs::TestRun;
+use super::runs::{CheckDatasourcePayload, TestRun};
 use super::types::{Datasource, DatasourceSecret, DatasourceVersion};
-use crate::app::{self, App, MetadataChanges, OpContext, TestInput, TestRequest};
+use crate::app::{self, App, CheckRequest, MetadataChanges, OpContext, TestInput, TestRequest};
 use crate::auth::Permission;
 use crate::error::Error;
 
-/// Writing.
-pub struct Mutation;
+#[derive(Default)]
+pub struct CatalogMutation;
 
 /// The datasource as it is now.
 #[derive(SimpleObject)]
-struct DatasourcePayload {
+pub(super) struct DatasourcePayload {
     /// As it is now.
     datasource: Datasource,
 }
@@ -52,7 +53,7 @@ struct TestDatasourcePayload {
     run: TestRun,
 }
 
-fn payload(row: crate::domain::Datasource) -> DatasourcePayload {
+pub(super) fn payload(row: crate::domain::Datasource) -> DatasourcePayload {
     DatasourcePayload { datasource: Datasource(row) }
 }
 
@@ -66,7 +67,7 @@ fn clearable(value: MaybeUndefined<String>) -> Option<Option<String>> {
 
 /// Everything that can be changed.
 #[Object]
-impl Mutation {
+impl CatalogMutation {
     /// Creates a datasource; with a configuration, also its first draft.
     #[graphql(directive = HasRole::apply(Permission::Edit))]
     async fn create_datasource(
@@ -262,6 +263,18 @@ impl Mutation {
         let (app, op) = (ctx.data::<App>()?, ctx.data::<OpContext>()?);
         let run = app.test(op, request).await.shaped(ctx)?;
         Ok(TestDatasourcePayload { run: run.into() })
+    }
+
+    /// Tries to reach the source with the settings and secrets of a version, and says how far that went.
+    #[graphql(directive = HasRole::apply(Permission::Test))]
+    async fn check_datasource(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Which version.")] input: CheckDatasourceInput,
+    ) -> Result<CheckDatasourcePayload> {
+        let id = uuid("/id", &input.id).shaped(ctx)?;
+        let (app, op) = (ctx.data::<App>()?, ctx.data::<OpContext>()?);
+        app.check_source(op, CheckRequest { id, version: input.version }).await.shaped(ctx).map(Into::into)
     }
 
     /// Asks for the published version to run.

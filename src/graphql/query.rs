@@ -24,12 +24,12 @@ use crate::error::Error;
 
 pub(super) type DatasourceConnection = async_graphql::connection::Connection<String, Datasource, TotalCount>;
 
-/// Reading.
-pub struct Query;
+#[derive(Default)]
+pub struct CatalogQuery;
 
 /// Everything that can be read.
 #[Object]
-impl Query {
+impl CatalogQuery {
     /// A page of datasources.
     #[graphql(
         directive = HasRole::apply(Permission::Read)

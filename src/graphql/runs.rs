@@ -79,6 +79,46 @@ impl From<app::TestRun> for TestRun {
     }
 }
 
+/// What came of a look at the source: nothing was taken from it, and no checkpoint moved.
+#[derive(SimpleObject)]
+pub(super) struct CheckDatasourcePayload {
+    /// Whether the source can be read now.
+    success: bool,
+    /// The version whose settings and secrets were used.
+    version: i32,
+    /// What was tried, in order; the last is the first that failed, if one did.
+    steps: Vec<CheckStep>,
+}
+
+/// One thing that was tried.
+#[derive(SimpleObject)]
+pub(super) struct CheckStep {
+    /// A stable name.
+    name: String,
+    /// Whether it went well.
+    success: bool,
+    /// A stable code of the failure.
+    code: Option<String>,
+    /// What was found, or what went wrong.
+    message: String,
+    /// How long it took, in milliseconds.
+    duration_ms: u64,
+}
+
+impl From<app::CheckRun> for CheckDatasourcePayload {
+    fn from(run: app::CheckRun) -> Self {
+        let step = |step: crate::connectors::CheckStep| {
+            let (success, code, message) = match step.outcome {
+                Ok(message) => (true, None, message),
+                Err(error) => (false, Some(error.code.to_owned()), error.message),
+            };
+            let duration_ms = u64::try_from(step.took.as_millis()).unwrap_or(u64::MAX);
+            CheckStep { name: step.name.to_owned(), success, code, message, duration_ms }
+        };
+        Self { success: run.success(), version: run.version, steps: run.steps.into_iter().map(step).collect() }
+    }
+}
+
 /// A stored payload to test on.
 #[derive(SimpleObject)]
 pub(super) struct TestSample {

@@ -11,12 +11,12 @@ use crate::domain::EventFilter;
 use crate::domain::paging::decode_cursor;
 use crate::error::Error;
 
-/// Watching.
-pub struct Subscription;
+#[derive(Default)]
+pub struct CatalogSubscription;
 
 /// Everything that can be watched.
 #[Subscription]
-impl Subscription {
+impl CatalogSubscription {
     /// Events as they are committed, in order and without gaps. With `after`, first what was missed;
     /// what is no longer kept shows as one event of type DROPPED.
     #[graphql(directive = HasRole::apply(Permission::Read))]

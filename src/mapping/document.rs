@@ -6,6 +6,7 @@ use std::time::Duration;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde_json::{Map, Value};
 
+use super::jsonpath::Path;
 use super::secrets::{collect_aliases, normalise};
 use super::section::{Section, child, type_name};
 use super::spec::MappingSpec;
@@ -16,6 +17,7 @@ const DEPTH_MAX: usize = 64;
 const SECRETS_MAX: usize = 128;
 const TYPE_MAX: usize = 64;
 const PROBLEMS_MAX: usize = 200;
+const REDACTIONS_MAX: usize = 32;
 
 /// The configuration of a version, with its common part checked.
 ///
@@ -54,6 +56,17 @@ pub struct Delivery {
     pub on_error: OnError,
     #[schemars(default)]
     pub batch: Batch,
+    #[schemars(default)]
+    pub dead_letters: DeadLetters,
+}
+
+/// How records that fail are kept.
+#[derive(Clone, Debug, Default, PartialEq, Eq, JsonSchema)]
+#[schemars(deny_unknown_fields)]
+pub struct DeadLetters {
+    /// JSONPaths into a failed record; what they find is kept as `"[redacted]"`. A redacted record can be edited, then replayed.
+    #[schemars(default, length(max = 32))]
+    pub redact: Vec<String>,
 }
 
 /// The sink that a version names; `config` is without `type`.
@@ -144,7 +157,7 @@ const fn retry_multiplier() -> f64 {
 
 impl Default for Delivery {
     fn default() -> Self {
-        Self { sink: None, on_error: on_error(), batch: Batch::default() }
+        Self { sink: None, on_error: on_error(), batch: Batch::default(), dead_letters: DeadLetters::default() }
     }
 }
 
@@ -229,8 +242,9 @@ impl Document {
 
 impl Delivery {
     fn read(value: &Value, problems: &mut Vec<Problem>) -> Self {
+        const KEYS: [&str; 4] = ["sink", "on_error", "batch", "dead_letters"];
         let mut delivery = Self::default();
-        let Some(section) = Section::open(value, "/delivery", &["sink", "on_error", "batch"], problems) else {
+        let Some(section) = Section::open(value, "/delivery", &KEYS, problems) else {
             return delivery;
         };
         delivery.sink = match section.get("sink") {
@@ -254,7 +268,31 @@ impl Delivery {
                 max_wait: batch.duration("max_wait", max_wait(), millis(0)..=millis(60_000), problems),
             };
         }
+        if let Some(value) = section.get("dead_letters") {
+            delivery.dead_letters = DeadLetters::read(value, section.at("dead_letters"), problems);
+        }
         delivery
+    }
+}
+
+impl DeadLetters {
+    fn read(value: &Value, pointer: String, problems: &mut Vec<Problem>) -> Self {
+        let mut letters = Self::default();
+        let Some(section) = Section::open(value, pointer, &["redact"], problems) else { return letters };
+        let Some(paths) = section.get("redact") else { return letters };
+        let Some(paths) = paths.as_array().filter(|paths| paths.len() <= REDACTIONS_MAX) else {
+            section.refuse("redact", format!("must be a list of at most {REDACTIONS_MAX} JSONPaths"), problems);
+            return letters;
+        };
+        for (i, path) in paths.iter().enumerate() {
+            let parsed = path.as_str().map_or(Err("must be a string".to_owned()), Path::parse);
+            match (parsed, path.as_str()) {
+                (Ok(_), Some(path)) => letters.redact.push(path.to_owned()),
+                (Err(message), _) => problems.push(Problem::new(child(&section.at("redact"), &i.to_string()), message)),
+                (Ok(_), None) => {}
+            }
+        }
+        letters
     }
 }
 

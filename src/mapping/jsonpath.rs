@@ -82,6 +82,28 @@ impl Path {
             }
         }
     }
+
+    /// Puts `with` in the place of every node that it selects.
+    pub fn replace(&self, document: &mut Value, with: &Value) -> Result<(), TooCostly> {
+        match &self.0 {
+            Kind::Singular(segments) => {
+                if let Some(node) = walk_mut(segments, document) {
+                    *node = with.clone();
+                }
+            }
+            Kind::Query(path, shape) => {
+                check_cost(*shape, document)?;
+                let places: Vec<_> = path.query_located(document).locations().map(|l| l.to_json_pointer()).collect();
+                for place in places {
+                    // A node within one that was replaced is gone already.
+                    if let Some(node) = document.pointer_mut(&place) {
+                        *node = with.clone();
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
 }
 
 fn walk<'a>(segments: &[Segment], document: &'a Value) -> Option<&'a Value> {
@@ -90,6 +112,17 @@ fn walk<'a>(segments: &[Segment], document: &'a Value) -> Option<&'a Value> {
         (Segment::Index(index), Value::Array(items)) => {
             let index = if *index < 0 { items.len() as i64 + index } else { *index };
             items.get(usize::try_from(index).ok()?)
+        }
+        _ => None,
+    })
+}
+
+fn walk_mut<'a>(segments: &[Segment], document: &'a mut Value) -> Option<&'a mut Value> {
+    segments.iter().try_fold(document, |node, segment| match (segment, node) {
+        (Segment::Name(name), Value::Object(map)) => map.get_mut(&**name),
+        (Segment::Index(index), Value::Array(items)) => {
+            let index = if *index < 0 { items.len() as i64 + index } else { *index };
+            items.get_mut(usize::try_from(index).ok()?)
         }
         _ => None,
     })

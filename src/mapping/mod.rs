@@ -17,7 +17,7 @@ mod template;
 mod transform;
 
 pub use config_check::{ConfigCheck, schema_of, shorten};
-pub use document::{Batch, Delivery, Document, RateLimit, Retry, Runtime, SinkSection};
+pub use document::{Batch, DeadLetters, Delivery, Document, RateLimit, Retry, Runtime, SinkSection};
 pub use jsonpath::{Path, TooCostly};
 pub use literal_secrets::literal_secrets;
 pub use outputs::{BatchReceiver, Limits, Mapped, Mapping, MappingError, Receiver, Summary};

@@ -86,6 +86,8 @@ pub struct MappingError {
     pub path: String,
     /// Which of the input records, from 0.
     pub record: usize,
+    /// Whether it ended the document: `record` and those after it were not mapped.
+    pub ended: bool,
     pub message: String,
 }
 
@@ -148,8 +150,31 @@ impl Mapping {
     /// a thread for each call, so many documents are cheaper together. The limits are those of one
     /// document, but for the deadline, which is that of the call.
     pub fn apply_all(&self, documents: &[Value], limits: &Limits, out: &mut BatchReceiver<'_>) -> Vec<Summary> {
+        self.each(documents, limits, out, |document, run| self.map(document, run))
+    }
+
+    /// As [`Mapping::apply_all`] for input records that [`Mapping::records`] found before.
+    pub fn apply_records(&self, records: &[Value], limits: &Limits, out: &mut BatchReceiver<'_>) -> Vec<Summary> {
+        self.each(records, limits, out, |record, run| {
+            run.summary.inputs = 1;
+            self.map_record(0, record, run);
+        })
+    }
+
+    /// The input records of a document, in the order that [`MappingError::record`] counts.
+    pub fn records<'a>(&self, document: &'a Value) -> Result<Vec<&'a Value>, super::TooCostly> {
+        self.input.all(document)
+    }
+
+    fn each(
+        &self,
+        documents: &[Value],
+        limits: &Limits,
+        out: &mut BatchReceiver<'_>,
+        map: impl Fn(&Value, &mut Run<'_, '_>) + Send + Sync + Copy,
+    ) -> Vec<Summary> {
         let each = |out: &mut BatchReceiver<'_>| -> Vec<Summary> {
-            let one = |(i, document)| self.run(document, limits, &mut |result| out(i, result));
+            let one = |(i, document)| self.run(document, limits, map, &mut |result| out(i, result));
             documents.iter().enumerate().map(one).collect()
         };
         if self.transform.is_none() {
@@ -159,16 +184,31 @@ impl Mapping {
             let message = format!("cannot start a thread for the transform: {error}");
             let refuse = |i| {
                 let path = "/mapping/transform".to_owned();
-                out(i, Err(MappingError { code: "transform_failed", path, record: 0, message: message.clone() }));
+                out(
+                    i,
+                    Err(MappingError {
+                        code: "transform_failed",
+                        path,
+                        record: 0,
+                        ended: true,
+                        message: message.clone(),
+                    }),
+                );
                 Summary { failed: 1, incomplete: true, ..Summary::default() }
             };
             (0..documents.len()).map(refuse).collect()
         })
     }
 
-    fn run(&self, document: &Value, limits: &Limits, out: &mut Receiver<'_>) -> Summary {
+    fn run(
+        &self,
+        document: &Value,
+        limits: &Limits,
+        map: impl Fn(&Value, &mut Run<'_, '_>),
+        out: &mut Receiver<'_>,
+    ) -> Summary {
         let mut run = Run { limits, left: limits.max_total_bytes, summary: Summary::default(), out };
-        self.map(document, &mut run);
+        map(document, &mut run);
         if self.transform.is_some() {
             run.summary.logs = sandbox::take_logs();
         }
@@ -428,16 +468,20 @@ impl Run<'_, '_> {
     }
 
     fn fail(&mut self, failure: Failure, record: usize) {
+        self.tell(failure, record, false);
+    }
+
+    fn tell(&mut self, failure: Failure, record: usize, ended: bool) {
         self.left = self.left.saturating_sub(OVERHEAD + failure.message.len());
         self.summary.failed += 1;
         let Failure { code, path, message } = failure;
-        (self.out)(Err(MappingError { code, path, record, message }));
+        (self.out)(Err(MappingError { code, path, record, ended, message }));
     }
 
     fn stop(&mut self, stop: Stop) {
         self.summary.incomplete = true;
         let Stop { code, path, record, message } = stop;
-        self.fail(Failure { code, path: path.to_owned(), message }, record);
+        self.tell(Failure { code, path: path.to_owned(), message }, record, true);
     }
 }
 

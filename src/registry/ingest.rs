@@ -149,7 +149,7 @@ impl PushWorker {
                 Err(IngestError::Unprocessable(error.message))
             }
             Err(error) => {
-                tracing::warn!(datasource = %self.pipeline.datasource_id, %error, "a webhook could not be delivered");
+                self.pipeline.log(tracing::Level::WARN, None, &format!("a request could not be delivered: {error}"));
                 Err(IngestError::Unavailable(Duration::from_secs(5)))
             }
         }

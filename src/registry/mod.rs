@@ -5,6 +5,8 @@
 //! workers. Boot, publish, restart, failover and crash recovery are one path.
 
 mod ingest;
+mod jobs;
+pub mod live;
 mod pipeline;
 mod plan;
 mod reconcile;
@@ -20,6 +22,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use governor::clock::Clock as _;
+use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
@@ -30,9 +33,9 @@ pub use supervisor::fsm::Failure;
 pub use worker::parse_sink;
 
 use crate::config::NodeRole;
-use crate::connectors::egress::Egress;
-use crate::connectors::{Catalog, PushRequest};
+use crate::connectors::{Catalog, ConnectorContext, PushRequest};
 use crate::domain::{SecretPins, Tenant, Timestamp, WorkerMetrics};
+use crate::egress::Egress;
 use crate::mapping::{Document, SinkSection};
 use crate::secrets::Keyring;
 use crate::sinks::SinkCatalog;
@@ -48,9 +51,22 @@ pub struct Deps {
     pub egress: Arc<Egress>,
     pub metrics: Arc<Metrics>,
     pub output_dir: PathBuf,
+    /// Under which files are read: by an object store of this machine, and by a backfill.
+    pub input_dir: PathBuf,
     pub default_sink: SinkSection,
     /// How long a worker that is replaced or stopped may finish what it began.
     pub drain_grace: Duration,
+}
+
+impl Deps {
+    fn connector_context(&self, tenant: &Tenant, datasource_id: Uuid) -> ConnectorContext {
+        ConnectorContext {
+            datasource_id,
+            tenant: tenant.clone(),
+            egress: Arc::clone(&self.egress),
+            input_dir: self.input_dir.clone(),
+        }
+    }
 }
 
 /// How this node takes part.
@@ -75,6 +91,9 @@ pub(crate) struct Shared {
     supervisors: tokio::sync::Mutex<HashMap<Uuid, reconcile::Entry>>,
     stats: Mutex<HashMap<Uuid, Arc<Stats>>>,
     stop: CancellationToken,
+    /// Told when a job was asked for on this node.
+    job_asked: Notify,
+    live: live::Live,
     /// Milliseconds since the epoch of the last reconciliation that went through.
     reconciled_at: AtomicI64,
 }
@@ -84,10 +103,12 @@ impl Registry {
         Self(Arc::new(Shared {
             deps,
             ingest: ingest::IngestTable::default(),
+            live: live::Live::new(Arc::clone(&node.name)),
             node,
             supervisors: tokio::sync::Mutex::default(),
             stats: Mutex::default(),
             stop: CancellationToken::new(),
+            job_asked: Notify::new(),
             reconciled_at: AtomicI64::new(0),
         }))
     }
@@ -100,8 +121,9 @@ impl Registry {
         &self.0.deps.sinks
     }
 
-    pub fn egress(&self) -> &Arc<Egress> {
-        &self.0.deps.egress
+    /// What a connector may use, for a look at its source without a worker.
+    pub fn connector_context(&self, tenant: &Tenant, datasource_id: Uuid) -> ConnectorContext {
+        self.0.deps.connector_context(tenant, datasource_id)
     }
 
     /// What a connector needs to look at its source, with secrets filled in.
@@ -117,6 +139,16 @@ impl Registry {
 
     pub fn node_name(&self) -> &str {
         &self.0.node.name
+    }
+
+    /// A datasource as it is seen on this node, whichever node runs it.
+    pub fn view(&self, id: Uuid) -> Arc<live::View> {
+        self.0.live.view(id)
+    }
+
+    /// Looks for work at once; without it a new job waits for the next look.
+    pub fn nudge_jobs(&self) {
+        self.0.job_asked.notify_one();
     }
 
     /// Takes one pushed request; see [`IngestError`] for what can go wrong.

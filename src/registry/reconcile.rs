@@ -16,7 +16,7 @@ use super::worker::Subject;
 use super::{Registry, Shared, Stats};
 use crate::config::NodeRole;
 use crate::connectors::Placement;
-use crate::domain::WorkerMetrics;
+use crate::domain::{DeadLetterFilter, Scope, Tenant, WorkerMetrics};
 use crate::error::Result;
 use crate::store::worker::{Assignment, Lease};
 
@@ -54,7 +54,7 @@ impl Registry {
     /// Runs until [`Registry::shutdown`].
     pub async fn run(&self) {
         let signals = self.0.deps.store.feed().subscribe();
-        tokio::join!(self.watch(signals), self.heartbeat());
+        tokio::join!(self.watch(signals), self.heartbeat(), super::jobs::work(&self.0), super::live::relay(&self.0));
     }
 
     /// Ends the loops, drains all workers within `grace` and gives the leases back.
@@ -163,6 +163,9 @@ impl Shared {
     }
 
     async fn reconcile_one(self: &Arc<Self>, id: Uuid) -> Result<()> {
+        if let Some(stats) = self.stats().get(&id) {
+            stats.ask_recount();
+        }
         let work = self.deps.store.assignment(id).await?;
         let mut entries = self.supervisors.lock().await;
         match work {
@@ -191,6 +194,7 @@ impl Shared {
             return Ok(());
         }
         let id = work.datasource_id;
+        self.live.view(id).set_level(work.log_level);
         let held = entries.get(&id).and_then(Entry::lease).cloned();
         let still_held =
             held.filter(|l| l.epoch == work.lease_epoch && work.holder.as_deref() == Some(&self.node.name));
@@ -231,11 +235,10 @@ impl Shared {
         if let Some(stats) = self.stats().get(&work.datasource_id) {
             return Ok(Arc::clone(stats));
         }
-        let scope = crate::domain::Scope::org(work.tenant.org.clone());
-        let tx = self.deps.store.read(&scope).await?;
+        let tx = self.deps.store.read(&Scope::org(work.tenant.org.clone())).await?;
         let state = tx.states(&[work.datasource_id]).await?.pop();
-        let dead_letters = tx.count_dead_letters(work.datasource_id).await?;
         drop(tx);
+        let dead_letters = self.count_dead_letters(&work.tenant, work.datasource_id).await?;
         let totals = state.map_or_else(WorkerMetrics::default, |s| s.metrics);
         let labels = self.deps.metrics.datasource(work.datasource_id);
         labels.set_dead_letters(dead_letters);
@@ -244,9 +247,19 @@ impl Shared {
         Ok(stats)
     }
 
+    async fn count_dead_letters(&self, tenant: &Tenant, id: Uuid) -> Result<u64> {
+        let tx = self.deps.store.read(&Scope::org(tenant.org.clone())).await?;
+        tx.count_dead_letters(id, &DeadLetterFilter::default()).await
+    }
+
     async fn flush_metrics(&self) {
         let all: Vec<_> = self.stats().iter().map(|(id, s)| (*id, Arc::clone(s))).collect();
         for (id, stats) in all {
+            if stats.takes_recount()
+                && let Ok(count) = self.count_dead_letters(stats.tenant(), id).await
+            {
+                stats.prometheus.set_dead_letters(count);
+            }
             let Some((metrics, at)) = stats.beat() else { continue };
             if let Err(error) = self.deps.store.save_metrics(stats.tenant(), id, &metrics, at).await {
                 tracing::debug!(datasource = %id, %error, "counters could not be stored; the next beat tries again");

@@ -1,6 +1,7 @@
 //! What the workers of a datasource counted on this node; it outlives each of them.
 
 use std::collections::VecDeque;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -15,6 +16,8 @@ pub struct Stats {
     pub prometheus: Arc<DatasourceMetrics>,
     /// What was reported before this process started.
     base: WorkerMetrics,
+    /// Somebody may have replayed or discarded dead letters.
+    recount: AtomicBool,
     inner: Mutex<Inner>,
 }
 
@@ -35,11 +38,20 @@ pub struct Delivered {
 
 impl Stats {
     pub fn new(tenant: Tenant, prometheus: Arc<DatasourceMetrics>, base: WorkerMetrics) -> Self {
-        Self { tenant, prometheus, base, inner: Mutex::default() }
+        Self { tenant, prometheus, base, recount: AtomicBool::new(false), inner: Mutex::default() }
     }
 
     pub fn tenant(&self) -> &Tenant {
         &self.tenant
+    }
+
+    pub fn ask_recount(&self) {
+        self.recount.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether dead letters are to be counted anew; answers so once.
+    pub fn takes_recount(&self) -> bool {
+        self.recount.swap(false, Ordering::Relaxed)
     }
 
     pub fn record(&self, outcome: Delivered, took: Duration) {

@@ -14,18 +14,22 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use super::ingest::PushWorker;
+use super::live::View;
 use super::pipeline::{Patience, Pipeline};
 use super::stats::Stats;
 use super::supervisor::fsm::{Failure, Spec};
 use super::{Deps, Plan};
-use crate::connectors::{ConnectorContext, ConnectorError, ErrorKind, Outlet, PullSource, Source};
+use crate::connectors::{Connector, ConnectorContext, ConnectorError, ErrorKind, Outlet, PullSource, Source};
 use crate::domain::{Scope, SecretPins, Tenant};
 use crate::error::Error;
-use crate::mapping::{Document, Retry, SinkSection, resolve};
+use crate::mapping::{Document, Path, Retry, SinkSection, resolve};
 use crate::secrets::{SecretAddress, data_key_id};
 use crate::sinks::SinkContext;
 use crate::store::secret::SealedSecret;
 use crate::store::worker::Lease;
+
+/// How long the source of a new version is tried while the old one runs on.
+const REACH_MAX: Duration = Duration::from_secs(20);
 
 /// What is run: everything but the version, which a [`Spec`] names.
 #[derive(Clone)]
@@ -56,17 +60,73 @@ pub enum Running {
     Push(Arc<PushWorker>),
 }
 
-pub async fn build(deps: &Deps, subject: &Subject, spec: Spec, stats: Arc<Stats>) -> Result<Built, Failure> {
-    let blueprint = deps.store.blueprint(&subject.tenant, subject.datasource_id, spec.version).await;
+/// What a worker and a job have in common: a compiled version with its secrets, and its sink, open.
+pub struct Parts {
+    pub document: Document,
+    /// The connector's settings with the secrets filled in.
+    pub connector: Value,
+    pub pipeline: Pipeline,
+}
+
+/// `replaces` is the version that runs now, if one does: another one may take its place only if its source can be reached.
+pub async fn build(
+    deps: &Deps,
+    subject: &Subject,
+    spec: Spec,
+    replaces: Option<i32>,
+    stats: Arc<Stats>,
+    view: Arc<View>,
+) -> Result<Built, Failure> {
+    let parts = assemble(deps, subject, spec.version, stats, view).await?;
+    let runtime = parts.document.runtime;
+    let context = deps.connector_context(&subject.tenant, subject.datasource_id);
+    let connector = connector_of(deps, &parts.document)?;
+    let reached = match replaces {
+        Some(version) if version != spec.version => reach(connector, &parts.connector, context.clone()).await,
+        _ => Ok(()),
+    };
+    let started = match reached {
+        Ok(()) => connector.start(&parts.connector, context).await,
+        Err(error) => Err(error),
+    };
+    let source = match started {
+        Ok(source) => source,
+        Err(error) => {
+            let _ = parts.pipeline.sink.close().await;
+            return Err(from_connector(error));
+        }
+    };
+    Ok(Built {
+        spec,
+        retry: runtime.retry,
+        source,
+        pipeline: Arc::new(parts.pipeline),
+        limit: runtime.rate_limit.map(|l| l.records_per_second),
+    })
+}
+
+pub fn connector_of<'d>(deps: &'d Deps, document: &Document) -> Result<&'d dyn Connector, Failure> {
+    let connector = deps.connectors.get(&document.connector_type);
+    connector.ok_or_else(|| permanent("unknown_connector", "this build lacks the connector"))
+}
+
+pub async fn assemble(
+    deps: &Deps,
+    subject: &Subject,
+    version: i32,
+    stats: Arc<Stats>,
+    view: Arc<View>,
+) -> Result<Parts, Failure> {
+    let blueprint = deps.store.blueprint(&subject.tenant, subject.datasource_id, version).await;
     let blueprint =
         blueprint.map_err(from_error)?.ok_or_else(|| permanent("version_missing", "the version is gone"))?;
     let plan = Plan::compile(&deps.connectors, &deps.sinks, &blueprint.version.config)
         .map_err(|problems| from_error(Error::config_invalid(problems)))?;
     let secrets = open_secrets(deps, &subject.tenant, subject.datasource_id, &blueprint.secrets).await?;
-    let resolved = |value: &Value| fill_in(value, &plan.document, &secrets);
+    let resolved = fill_in(&plan.document.connector, &plan.document, &secrets)?;
 
     let section = plan.document.delivery.sink.clone().unwrap_or_else(|| deps.default_sink.clone());
-    let sink_config = resolved(&section.config)?;
+    let sink_config = fill_in(&section.config, &plan.document, &secrets)?;
     let sink_type = deps
         .sinks
         .get(&section.sink_type)
@@ -76,45 +136,32 @@ pub async fn build(deps: &Deps, subject: &Subject, spec: Spec, stats: Arc<Stats>
         datasource_name: subject.name.clone(),
         tenant: subject.tenant.clone(),
         output_dir: deps.output_dir.clone(),
+        egress: Arc::clone(&deps.egress),
     };
-    let sink = sink_type.open(&sink_config, context).await.map_err(|e| Failure {
-        code: e.code.into(),
-        message: format!("sink: {}", e.message),
-        permanent: e.permanent,
-        retry_after: None,
-    })?;
+    let named = |e: ConnectorError| from_connector(ConnectorError { message: format!("sink: {}", e.message), ..e });
+    let sink = sink_type.open(&sink_config, context).await.map_err(named)?;
 
-    let connector = deps
-        .connectors
-        .get(&plan.document.connector_type)
-        .ok_or_else(|| permanent("unknown_connector", "this build lacks the connector"))?;
-    let config = resolved(&plan.document.connector)?;
-    let context = ConnectorContext { datasource_id: subject.datasource_id, egress: Arc::clone(&deps.egress) };
-    let source = match connector.start(&config, context).await {
-        Ok(source) => source,
-        Err(error) => {
-            let _ = sink.close().await;
-            return Err(from_connector(error));
-        }
-    };
+    let redact = plan.document.delivery.dead_letters.redact.iter().map(|path| Path::parse(path));
     let pipeline = Pipeline {
         datasource_id: subject.datasource_id,
         tenant: subject.tenant.clone(),
-        version: spec.version,
+        version,
         mapping: plan.mapping,
         on_error: plan.document.delivery.on_error,
+        redact: redact.collect::<Result<_, _>>().map_err(|e| permanent("config_invalid", &e))?,
         batch_max: plan.document.delivery.batch.max_records as usize,
         sink,
         stats,
+        view,
         store: deps.store.clone(),
     };
-    Ok(Built {
-        spec,
-        retry: plan.document.runtime.retry,
-        source,
-        pipeline: Arc::new(pipeline),
-        limit: plan.document.runtime.rate_limit.map(|l| l.records_per_second),
-    })
+    Ok(Parts { connector: resolved, document: plan.document, pipeline })
+}
+
+async fn reach(connector: &dyn Connector, config: &Value, context: ConnectorContext) -> Result<(), ConnectorError> {
+    let steps = tokio::time::timeout(REACH_MAX, connector.check(config, context)).await;
+    let steps = steps.map_err(|_| ConnectorError::transient("timeout", "the source did not answer in time"))?;
+    steps.into_iter().try_for_each(|step| step.outcome.map(drop))
 }
 
 impl Built {
@@ -248,19 +295,17 @@ impl Outlet for PullOutlet {
         Ok(())
     }
 
+    async fn refuse(&self, payload: &[u8], why: ConnectorError) -> Result<(), ConnectorError> {
+        self.pipeline.refuse(payload, why).await
+    }
+
     fn idle(&self, lag: Option<f64>) {
         self.proof.notify_one();
         self.pipeline.stats.prometheus.set_lag(lag);
     }
 
     fn log(&self, level: tracing::Level, message: &str) {
-        let (datasource, version) = (self.pipeline.datasource_id, self.pipeline.version);
-        match level {
-            tracing::Level::ERROR => tracing::error!(%datasource, version, "{message}"),
-            tracing::Level::WARN => tracing::warn!(%datasource, version, "{message}"),
-            tracing::Level::INFO => tracing::info!(%datasource, version, "{message}"),
-            _ => tracing::debug!(%datasource, version, "{message}"),
-        }
+        self.pipeline.log(level, None, message);
     }
 }
 
@@ -336,11 +381,11 @@ pub fn parse_sink(text: &str) -> Result<SinkSection, String> {
     }
 }
 
-fn permanent(code: &str, message: &str) -> Failure {
+pub fn permanent(code: &str, message: &str) -> Failure {
     Failure { code: code.into(), message: message.into(), permanent: true, retry_after: None }
 }
 
-fn from_error(error: Error) -> Failure {
+pub fn from_error(error: Error) -> Failure {
     let transient = matches!(error.code(), crate::error::ErrorCode::Unavailable | crate::error::ErrorCode::Internal);
     if let Some(detail) = error.detail() {
         tracing::warn!(detail, "a worker could not be built");
@@ -353,7 +398,7 @@ fn from_error(error: Error) -> Failure {
     }
 }
 
-fn from_connector(error: ConnectorError) -> Failure {
+pub fn from_connector(error: ConnectorError) -> Failure {
     let (permanent, retry_after) = match error.kind {
         ErrorKind::Permanent => (true, None),
         ErrorKind::Transient { retry_after } => (false, retry_after),

@@ -20,8 +20,8 @@ use crate::auth::Actor;
 use crate::auth::jwt::{Minter, TokenRequest, Verifier};
 use crate::config::{NodeRole, ServeSettings, Settings};
 use crate::connectors::Catalog;
-use crate::connectors::egress::Egress;
 use crate::domain::Role;
+use crate::egress::Egress;
 use crate::graphql::{EmbeddedToken, Gateway};
 use crate::mapping::SinkSection;
 use crate::registry::{Deps, NodeOptions, Registry, parse_sink};
@@ -162,6 +162,7 @@ fn assemble(
             egress: Arc::new(Egress::new(settings.registry.egress_allow.clone())),
             metrics: Arc::clone(&metrics),
             output_dir: settings.node.data_dir.join("out"),
+            input_dir: settings.registry.input_dir.clone().unwrap_or_else(|| settings.node.data_dir.join("in")),
             default_sink: default_sink(settings)?,
             drain_grace: DRAIN_GRACE,
         },

@@ -19,7 +19,12 @@ struct Entry {
 impl SinkCatalog {
     /// All types of this build. Make it once and share it: the schemas are compiled here.
     pub fn standard() -> Self {
-        Self::of(vec![Box::new(console::Console::new()), Box::new(jsonl::Jsonl::new())])
+        Self::of(vec![
+            Box::new(console::Console::new()),
+            Box::new(jsonl::Jsonl::new()),
+            #[cfg(feature = "nats")]
+            Box::new(super::nats::Nats::new()),
+        ])
     }
 
     fn of(sinks: Vec<Box<dyn SinkType>>) -> Self {
@@ -72,9 +77,8 @@ mod tests {
             for example in spec.config_schema["examples"].as_array().expect("examples") {
                 assert_eq!(catalog.check(spec.name, example), [], "{}: {example}", spec.name);
             }
-            assert_eq!(catalog.check(spec.name, &json!({})), [], "{}: all settings are optional", spec.name);
             let problems = catalog.check(spec.name, &json!({"no_such_field": 1}));
-            assert_eq!(problems[0].pointer, "/no_such_field", "{}", spec.name);
+            assert!(problems.iter().any(|p| p.pointer == "/no_such_field"), "{}: {problems:?}", spec.name);
             assert!(!sink.validate(&json!("x")).is_empty(), "{}", spec.name);
         }
     }
@@ -82,6 +86,7 @@ mod tests {
     #[test]
     fn an_unknown_type_is_told_the_known_ones() {
         let problems = SinkCatalog::standard().check("jsonlines", &json!({}));
-        assert_eq!(problems[0].message, "unknown sink type \"jsonlines\"; known: console, jsonl");
+        let message = &problems[0].message;
+        assert!(message.starts_with("unknown sink type \"jsonlines\"; known: console, "), "{message}");
     }
 }

@@ -8,12 +8,17 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use crate::domain::{Record, Tenant};
+use crate::egress::Egress;
 use crate::error::Problem;
 
 pub mod catalog;
 mod console;
 mod jsonl;
+#[cfg(feature = "nats")]
+mod nats;
 
+/// Why records could not be taken.
+pub use crate::fault::Fault as SinkError;
 pub use catalog::SinkCatalog;
 
 /// What people and programs see of a sink type.
@@ -55,34 +60,8 @@ pub struct SinkContext {
     pub tenant: Tenant,
     /// Under which file sinks write; a configured path may not leave it.
     pub output_dir: PathBuf,
+    pub egress: Arc<Egress>,
 }
-
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct SinkError {
-    /// Stable and snake_case, such as `disk_full`.
-    pub code: &'static str,
-    pub message: String,
-    /// Will not pass without a change of configuration.
-    pub permanent: bool,
-}
-
-impl SinkError {
-    pub fn transient(code: &'static str, message: impl Into<String>) -> Self {
-        Self { code, message: message.into(), permanent: false }
-    }
-
-    pub fn permanent(code: &'static str, message: impl Into<String>) -> Self {
-        Self { code, message: message.into(), permanent: true }
-    }
-}
-
-impl std::fmt::Display for SinkError {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}: {}", self.code, self.message)
-    }
-}
-
-impl std::error::Error for SinkError {}
 
 /// Records as lines of JSON, each with its line break.
 fn lines(records: &[Record]) -> Result<Vec<u8>, SinkError> {

@@ -1,16 +1,25 @@
 //! Records that could not be mapped or delivered, kept for a second try.
 
 use sea_orm::prelude::Uuid;
-use sea_orm::{ActiveValue::Set, ColumnTrait, EntityTrait, PaginatorTrait, QueryFilter};
+use sea_orm::sea_query::{Expr, ExprTrait};
+use sea_orm::{
+    ActiveValue::Set, ColumnTrait, Condition, EntityTrait, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect,
+};
+use serde_json::Value;
 
-use super::entity::dead_letter::{ActiveModel, Column, Entity};
-use super::{Store, Tx, classify};
-use crate::auth::Actor;
-use crate::domain::{Tenant, now};
-use crate::error::Result;
+use super::entity::dead_letter::{ActiveModel, Column, Entity, Model};
+use super::worker::Fenced;
+use super::{Store, Tx, classify, corrupt};
+use crate::auth::policy::grant::HandleDeadLetters;
+use crate::auth::{Actor, Authorized};
+use crate::domain::paging::{Page, PageRequest};
+use crate::domain::{DeadLetter, DeadLetterFilter, DeadLetterScope, Job, JobProgress, Tenant, Timestamp, now};
+use crate::error::{Error, Result};
 
 /// Payloads longer than this are kept in part.
 pub const PAYLOAD_MAX: usize = 256 * 1024;
+/// PostgreSQL binds at most 65,535 values a statement.
+const ROWS_MAX: usize = 1_000;
 
 /// Why a record was set aside, and the record.
 #[derive(Clone, Debug)]
@@ -20,7 +29,19 @@ pub struct NewDeadLetter {
     /// JSON pointer of the part of the configuration that failed.
     pub path: String,
     pub message: String,
+    pub scope: DeadLetterScope,
     pub payload: String,
+    /// Something of the payload was left out.
+    pub redacted: bool,
+}
+
+/// Why a replay failed again.
+#[derive(Clone, Debug)]
+pub struct FailedReplay {
+    pub id: Uuid,
+    pub code: String,
+    pub path: String,
+    pub message: String,
 }
 
 impl Store {
@@ -34,7 +55,7 @@ impl Store {
     ) -> Result<()> {
         let at = now();
         let rows = letters.into_iter().map(|letter| {
-            let (payload, truncated) = bounded(letter.payload);
+            let (payload, cut) = bounded(letter.payload);
             ActiveModel {
                 id: Set(Uuid::now_v7()),
                 org_id: Set(tenant.org.to_string()),
@@ -44,27 +65,178 @@ impl Store {
                 error_code: Set(letter.code),
                 error_path: Set(letter.path),
                 error_message: Set(letter.message),
+                scope: Set(letter.scope.as_str().to_owned()),
                 payload: Set(payload),
-                truncated: Set(truncated),
+                truncated: Set(cut || letter.redacted),
+                attempts: Set(0),
                 created_at: Set(at),
+                edited_at: Set(None),
+                edited_by: Set(None),
             }
         });
         let tx = self.write_as_system(system).await?;
-        // PostgreSQL binds at most 65,535 values a statement.
         let rows: Vec<_> = rows.collect();
-        for chunk in rows.chunks(1_000) {
+        for chunk in rows.chunks(ROWS_MAX) {
             Entity::insert_many(chunk.to_vec()).exec_without_returning(&tx.db).await.map_err(classify)?;
         }
         tx.commit().await
     }
+
+    /// Oldest first, for a replay that goes on after `after`; none that came after the job was asked for.
+    pub async fn letters_to_replay(
+        &self,
+        job: &Job,
+        filter: &DeadLetterFilter,
+        after: Option<Uuid>,
+        limit: u64,
+    ) -> Result<Vec<DeadLetter>> {
+        let tx = self.read(&crate::domain::Scope::org(job.tenant.org.clone())).await?;
+        let mut query = Entity::find()
+            .filter(tx.which(job.datasource_id, filter))
+            .filter(Column::CreatedAt.lte(job.created_at))
+            .order_by_asc(Column::Id)
+            .limit(limit);
+        if let Some(after) = after {
+            query = query.filter(Column::Id.gt(after));
+        }
+        query.all(&tx.db).await.map_err(classify)?.into_iter().map(DeadLetter::try_from).collect()
+    }
+
+    /// After the sink acknowledged a page of a replay: what was delivered is gone, what
+    /// failed says why, and the job is that far; all or nothing.
+    pub async fn settle_replay(
+        &self,
+        job: &Job,
+        progress: &JobProgress,
+        checkpoint: &Value,
+        delivered: &[Uuid],
+        failed: &[FailedReplay],
+    ) -> Result<Result<(), Fenced>> {
+        let mut tx = self.write_as_system(&Actor::system("registry", job.tenant.org.clone())).await?;
+        if let Err(fenced) = tx.advance_job(job, progress, Some(checkpoint)).await? {
+            return Ok(Err(fenced));
+        }
+        Entity::delete_many()
+            .filter(Column::Id.is_in(delivered.iter().copied()))
+            .exec(&tx.db)
+            .await
+            .map_err(classify)?;
+        for failure in failed {
+            Entity::update_many()
+                .filter(Column::Id.eq(failure.id))
+                .col_expr(Column::Version, Expr::value(job.version))
+                .col_expr(Column::ErrorCode, Expr::value(failure.code.as_str()))
+                .col_expr(Column::ErrorPath, Expr::value(failure.path.as_str()))
+                .col_expr(Column::ErrorMessage, Expr::value(failure.message.as_str()))
+                .col_expr(Column::Attempts, Expr::col(Column::Attempts).add(1))
+                .exec(&tx.db)
+                .await
+                .map_err(classify)?;
+        }
+        tx.commit().await.map(Ok)
+    }
+
+    /// Removes what is older than `before`, a bounded number a call; answers with how many went.
+    pub async fn expire_dead_letters(&self, before: Timestamp) -> Result<u64> {
+        let tx = self.begin_everything().await?;
+        let ids: Vec<Uuid> = Entity::find()
+            .select_only()
+            .column(Column::Id)
+            .filter(Column::CreatedAt.lt(before))
+            .order_by_asc(Column::Id)
+            .limit(ROWS_MAX as u64)
+            .into_tuple()
+            .all(&tx.db)
+            .await
+            .map_err(classify)?;
+        let gone = Entity::delete_many().filter(Column::Id.is_in(ids)).exec(&tx.db).await.map_err(classify)?;
+        tx.commit().await?;
+        Ok(gone.rows_affected)
+    }
 }
 
 impl Tx {
-    pub async fn count_dead_letters(&self, datasource_id: Uuid) -> Result<u64> {
-        let query = Entity::find()
-            .filter(Column::OrgId.eq(self.scope.org_id().as_ref()))
-            .filter(Column::DatasourceId.eq(datasource_id));
-        query.count(&self.db).await.map_err(classify)
+    /// Newest first.
+    pub async fn dead_letters(
+        &self,
+        datasource_id: Uuid,
+        filter: &DeadLetterFilter,
+        page: &PageRequest<Uuid>,
+    ) -> Result<Page<DeadLetter>> {
+        let mut query = Entity::find().filter(self.which(datasource_id, filter));
+        if let Some(after) = page.after {
+            query = query.filter(Column::Id.lt(after));
+        }
+        if let Some(before) = page.before {
+            query = query.filter(Column::Id.gt(before));
+        }
+        let query = if page.backward { query.order_by_asc(Column::Id) } else { query.order_by_desc(Column::Id) };
+        let rows = query.limit(page.limit.saturating_add(1)).all(&self.db).await.map_err(classify)?;
+        let letters = rows.into_iter().map(DeadLetter::try_from).collect::<Result<Vec<_>>>()?;
+        Ok(Page::from_rows(letters, page))
+    }
+
+    pub async fn count_dead_letters(&self, datasource_id: Uuid, filter: &DeadLetterFilter) -> Result<u64> {
+        Entity::find().filter(self.which(datasource_id, filter)).count(&self.db).await.map_err(classify)
+    }
+
+    /// Locked until the commit.
+    pub async fn dead_letter_for_update(&self, id: Uuid) -> Result<DeadLetter> {
+        let query = Entity::find().filter(self.own()).filter(Column::Id.eq(id)).lock_exclusive();
+        let row = query.one(&self.db).await.map_err(classify)?;
+        row.map(DeadLetter::try_from).transpose()?.ok_or_else(|| Error::not_found("dead letter"))
+    }
+
+    /// Puts another payload in its place.
+    pub async fn edit_dead_letter(
+        &self,
+        proof: &Authorized<HandleDeadLetters>,
+        id: Uuid,
+        payload: &str,
+    ) -> Result<DeadLetter> {
+        let rows = Entity::update_many()
+            .filter(self.own())
+            .filter(Column::Id.eq(id))
+            .col_expr(Column::Payload, Expr::value(payload))
+            .col_expr(Column::Truncated, Expr::value(false))
+            .col_expr(Column::EditedAt, Expr::value(Some(now())))
+            .col_expr(Column::EditedBy, Expr::value(Some(proof.actor().subject.as_ref())))
+            .exec_with_returning(&self.db)
+            .await
+            .map_err(classify)?;
+        rows.into_iter().next().map(DeadLetter::try_from).transpose()?.ok_or_else(|| Error::not_found("dead letter"))
+    }
+
+    pub async fn discard_dead_letters(
+        &mut self,
+        _: &Authorized<HandleDeadLetters>,
+        datasource_id: Uuid,
+        filter: &DeadLetterFilter,
+    ) -> Result<u64> {
+        let delete = Entity::delete_many().filter(self.which(datasource_id, filter));
+        let gone = delete.exec(&self.db).await.map_err(classify)?.rows_affected;
+        self.touch(datasource_id);
+        Ok(gone)
+    }
+
+    fn own(&self) -> Condition {
+        let own = Condition::all().add(Column::OrgId.eq(self.scope.org_id().as_ref()));
+        match self.scope.project_ids() {
+            Some(projects) => own.add(Column::ProjectId.is_in(projects)),
+            None => own,
+        }
+    }
+
+    fn which(&self, datasource_id: Uuid, filter: &DeadLetterFilter) -> Condition {
+        let ids = (!filter.ids.is_empty()).then(|| Column::Id.is_in(filter.ids.iter().copied()));
+        let codes = (!filter.error_codes.is_empty()).then(|| Column::ErrorCode.is_in(&filter.error_codes));
+        self.own()
+            .add(Column::DatasourceId.eq(datasource_id))
+            .add_option(ids)
+            .add_option(codes)
+            .add_option(filter.version.map(|version| Column::Version.eq(version)))
+            .add_option(filter.created_after.map(|at| Column::CreatedAt.gt(at)))
+            .add_option(filter.created_before.map(|at| Column::CreatedAt.lt(at)))
     }
 }
 
@@ -77,4 +249,27 @@ fn bounded(payload: String) -> (String, bool) {
     let cut = (0..=PAYLOAD_MAX).rev().find(|i| payload.is_char_boundary(*i)).unwrap_or(0);
     payload.truncate(cut);
     (payload, true)
+}
+
+impl TryFrom<Model> for DeadLetter {
+    type Error = Error;
+
+    fn try_from(row: Model) -> Result<Self> {
+        Ok(Self {
+            scope: row.scope.parse().map_err(|e: String| corrupt("dead_letters", row.id, e))?,
+            id: row.id,
+            tenant: Tenant { org: row.org_id.into(), project: row.project_id.into() },
+            datasource_id: row.datasource_id,
+            version: row.version,
+            error_code: row.error_code,
+            error_path: row.error_path,
+            error_message: row.error_message,
+            payload: row.payload,
+            complete: !row.truncated,
+            attempts: row.attempts,
+            created_at: row.created_at,
+            edited_at: row.edited_at,
+            edited_by: row.edited_by,
+        })
+    }
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use sea_orm::prelude::Uuid;
+use sea_orm::{ConnectionTrait, DbBackend, Statement};
 use secrecy::ExposeSecret;
 use serde::{Deserialize, Serialize};
 use sqlx::postgres::PgListener;
@@ -14,6 +15,10 @@ use tokio_util::sync::CancellationToken;
 use super::{DatabaseUrl, Store, classify};
 
 pub(super) const CHANNEL: &str = "studio_changes";
+/// Carries what people watch live from the node that has it to the nodes that show it.
+const LIVE_CHANNEL: &str = "studio_live";
+/// PostgreSQL refuses a notification of 8,000 bytes.
+pub const LIVE_MAX: usize = 7_900;
 
 /// How long a reader sleeps at most before it looks by itself.
 pub const POLL_INTERVAL: Duration = Duration::from_secs(2);
@@ -42,16 +47,22 @@ impl Signal {
 
 pub struct Feed {
     signals: broadcast::Sender<Signal>,
+    live: broadcast::Sender<Arc<str>>,
     stop: CancellationToken,
 }
 
 impl Feed {
     pub(super) fn new() -> Self {
-        Self { signals: broadcast::channel(4_096).0, stop: CancellationToken::new() }
+        Self { signals: broadcast::channel(4_096).0, live: broadcast::channel(1_024).0, stop: CancellationToken::new() }
     }
 
     pub fn subscribe(&self) -> broadcast::Receiver<Signal> {
         self.signals.subscribe()
+    }
+
+    /// What other nodes show of what they run, and ask to be shown.
+    pub fn subscribe_live(&self) -> broadcast::Receiver<Arc<str>> {
+        self.live.subscribe()
     }
 
     pub(super) fn publish(&self, signal: Signal) {
@@ -110,13 +121,27 @@ impl Store {
         version.map_err(|e| classify(sea_orm::DbErr::Query(sea_orm::RuntimeErr::SqlxError(e.into()))))
     }
 
+    /// Tells other nodes something that is of use only now. On SQLite there are none.
+    pub async fn tell_nodes(&self, payload: &str) -> Result<(), crate::error::Error> {
+        if self.backend() != DbBackend::Postgres {
+            return Ok(());
+        }
+        let values = [LIVE_CHANNEL.into(), payload.into()];
+        let statement = Statement::from_sql_and_values(DbBackend::Postgres, "SELECT pg_notify($1, $2)", values);
+        self.inner.writer.execute_raw(statement).await.map(drop).map_err(classify)
+    }
+
     async fn listen_once(&self, url: &str) -> Result<(), sqlx::Error> {
         let mut listener = PgListener::connect(url).await?;
-        listener.listen(CHANNEL).await?;
+        listener.listen_all([CHANNEL, LIVE_CHANNEL]).await?;
         // What was committed while nobody listened is found by looking at everything once.
         self.feed().publish(Signal::anything());
         // `try_recv` answers None when the connection was lost and made again: signals may be missing.
         while let Some(notification) = listener.try_recv().await? {
+            if notification.channel() == LIVE_CHANNEL {
+                let _ = self.feed().live.send(notification.payload().into());
+                continue;
+            }
             match serde_json::from_str(notification.payload()) {
                 Ok(signal) => self.feed().publish(signal),
                 Err(_) => self.feed().publish(Signal::anything()),

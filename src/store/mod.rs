@@ -13,6 +13,7 @@ mod entity;
 pub mod event;
 pub mod feed;
 pub mod idempotency;
+pub mod job;
 mod migrate;
 pub mod sample;
 pub mod secret;

@@ -9,7 +9,7 @@ use super::entity::state::{ActiveModel, Column, Entity, Model};
 use super::{Tx, classify, corrupt};
 use crate::auth::Authorized;
 use crate::auth::policy::Grant;
-use crate::domain::{DesiredState, State, Tenant, WorkerMetrics, WorkerStatus, now};
+use crate::domain::{DesiredState, LogLevel, State, Tenant, Timestamp, WorkerMetrics, WorkerStatus, now};
 use crate::error::{Error, Result};
 
 impl Tx {
@@ -41,6 +41,8 @@ impl Tx {
             restart_count: Set(0),
             checkpoint: Set(None),
             metrics: Set(json!(WorkerMetrics::default())),
+            log_level: Set(None),
+            log_level_until: Set(None),
             updated_at: Set(now()),
         };
         Entity::insert(row).exec_without_returning(&self.db).await.map(drop).map_err(classify)
@@ -52,6 +54,22 @@ impl Tx {
             .col_expr(Column::Desired, Expr::value(desired.as_str()))
             .col_expr(Column::UpdatedAt, Expr::value(now()));
         update.filter(Column::DatasourceId.eq(id)).exec(&self.db).await.map(drop).map_err(classify)
+    }
+
+    /// Lets the worker log from `level` on until a time; the reader of the state goes by that time.
+    pub async fn set_log_level<P: Grant>(
+        &mut self,
+        _: &Authorized<P>,
+        id: Uuid,
+        level: LogLevel,
+        until: Timestamp,
+    ) -> Result<()> {
+        let update = Entity::update_many()
+            .col_expr(Column::LogLevel, Expr::value(Some(level.as_str())))
+            .col_expr(Column::LogLevelUntil, Expr::value(Some(until)));
+        update.filter(Column::DatasourceId.eq(id)).exec(&self.db).await.map_err(classify)?;
+        self.touch(id);
+        Ok(())
     }
 
     /// Asks for a fresh worker of the same version.

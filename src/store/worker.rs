@@ -18,7 +18,8 @@ use super::entity::{datasource, state};
 use super::{NewEvent, Store, Tx, classify, corrupt};
 use crate::auth::Actor;
 use crate::domain::{
-    DatasourceStatus, DesiredState, Scope, SecretPins, Tenant, Timestamp, Version, WorkerMetrics, WorkerStatus, now,
+    DatasourceStatus, DesiredState, LogLevel, Scope, SecretPins, Tenant, Timestamp, Version, WorkerMetrics,
+    WorkerStatus, now,
 };
 use crate::error::Result;
 
@@ -34,6 +35,8 @@ pub struct Assignment {
     pub generation: i64,
     pub holder: Option<String>,
     pub lease_epoch: i64,
+    /// A level that somebody raised, and until when.
+    pub log_level: Option<(LogLevel, Timestamp)>,
     /// Nobody holds it, or the holder has not been heard of in time.
     pub free: bool,
 }
@@ -78,6 +81,8 @@ struct Row {
     generation: i64,
     node: Option<String>,
     lease_epoch: i64,
+    log_level: Option<String>,
+    log_level_until: Option<Timestamp>,
     free: bool,
     name: String,
     connector_type: String,
@@ -115,6 +120,8 @@ impl Store {
                 state::Column::Generation,
                 state::Column::Node,
                 state::Column::LeaseEpoch,
+                state::Column::LogLevel,
+                state::Column::LogLevelUntil,
             ])
             .expr_as(Expr::expr(SimpleExpr::from(free)), "free")
             .column_as(datasource::Column::Name, "name")
@@ -136,6 +143,7 @@ impl Store {
                 generation: row.generation,
                 holder: row.node,
                 lease_epoch: row.lease_epoch,
+                log_level: row.log_level.and_then(|l| l.parse().ok()).zip(row.log_level_until),
                 free: row.free,
             })
             .collect())
@@ -278,12 +286,12 @@ impl Store {
         Ok(Some(Blueprint { version, checkpoint: state.checkpoint, secrets }))
     }
 
-    async fn begin_everything(&self) -> Result<Tx> {
+    pub(super) async fn begin_everything(&self) -> Result<Tx> {
         self.write_as_system(&Actor::system("registry", everything().org_id().clone())).await
     }
 
     /// Leases are timed by the database, so that the clocks of nodes need not agree.
-    fn lease_end(&self, ttl: Duration) -> SimpleExpr {
+    pub(super) fn lease_end(&self, ttl: Duration) -> SimpleExpr {
         match self.backend() {
             DbBackend::Postgres => {
                 Expr::cust_with_values("clock_timestamp() + make_interval(secs => $1)", [ttl.as_secs_f64()])
@@ -293,11 +301,13 @@ impl Store {
     }
 
     fn lease_is_over(&self) -> SimpleExpr {
+        self.is_past(Expr::col((state::Entity, state::Column::LeaseUntil)))
+    }
+
+    pub(super) fn is_past(&self, time: impl ExprTrait) -> SimpleExpr {
         match self.backend() {
-            DbBackend::Postgres => {
-                Expr::col((state::Entity, state::Column::LeaseUntil)).lt(Expr::cust("clock_timestamp()"))
-            }
-            _ => Expr::col((state::Entity, state::Column::LeaseUntil)).lt(now()),
+            DbBackend::Postgres => time.lt(Expr::cust("clock_timestamp()")),
+            _ => time.lt(now()),
         }
     }
 }

@@ -99,7 +99,7 @@ fn extern_rule(from: &str, found: &Found) -> Option<String> {
     // The header types of a push request are axum's.
     let headers = from == "connectors" && name == "axum" && found.segments.get(1).is_some_and(|s| s == "http");
     // What talks HTTP is tested against a server of its own.
-    let test_server = own == 2 && found.module.iter().any(|m| m == "tests" || m == "testing");
+    let test_server = (own == 2 || from == "egress") && found.module.iter().any(|m| m == "tests" || m == "testing");
     if TRANSPORTS.contains(&name) && own < 4 && !headers && !test_server {
         return Some("transports live on F4 and above; floors below speak of domain types".to_owned());
     }

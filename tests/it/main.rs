@@ -4,6 +4,7 @@
 //! PostgreSQL. `make test` provides the database.
 
 mod authz_matrix;
+mod connectors;
 mod docs;
 mod gitops;
 mod graphql;

@@ -17,7 +17,7 @@ use zeroize::Zeroizing;
 use super::config::{check_url, header_of, invalid, set_query};
 use super::fetch;
 use crate::connectors::ConnectorError;
-use crate::connectors::egress::Egress;
+use crate::egress::Egress;
 use crate::error::Problem;
 use crate::mapping::SecretText;
 

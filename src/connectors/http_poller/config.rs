@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
 use bytes::Bytes;
+use chrono::SecondsFormat;
 use reqwest::{Method, Url};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -15,7 +16,7 @@ use super::paginate::Pagination;
 use super::schedule::Schedule;
 use crate::connectors::ConnectorError;
 use crate::connectors::decode::JsonFormat;
-use crate::domain::HumanDuration;
+use crate::domain::{HumanDuration, Timestamp};
 use crate::error::Problem;
 
 /// Settings of an HTTP poller.
@@ -71,6 +72,10 @@ pub(super) struct HttpPollerConfig {
     #[serde(default)]
     #[schemars(title = "Incremental")]
     pub(super) incremental: Option<Incremental>,
+    /// How a backfill asks for a part of the past; without it none can be asked for by time.
+    #[serde(default)]
+    #[schemars(title = "Backfill")]
+    pub(super) backfill: Option<TimeRange>,
     /// Asks with `If-None-Match` or `If-Modified-Since`, so that an unchanged answer costs nothing. Unpaginated polls only.
     #[serde(default = "conditional_default")]
     #[schemars(title = "Conditional requests")]
@@ -113,6 +118,53 @@ pub(super) struct Incremental {
     #[serde(default)]
     #[schemars(title = "First position", example = &"2025-01-01T00:00:00Z")]
     pub(super) initial: Option<String>,
+}
+
+/// The query parameters that bound the records of an answer in time.
+#[derive(Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct TimeRange {
+    /// The query parameter that carries the begin, inclusive.
+    #[schemars(title = "From", example = &"since", length(min = 1, max = 256))]
+    pub(super) from_param: String,
+    /// The query parameter that carries the end, exclusive.
+    #[schemars(title = "To", example = &"until", length(min = 1, max = 256))]
+    pub(super) to_param: String,
+    /// How the two times are written.
+    #[serde(default)]
+    #[schemars(title = "Format")]
+    pub(super) format: TimeFormat,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum TimeFormat {
+    /// `2026-01-31T12:00:00Z`.
+    #[default]
+    Rfc3339,
+    /// Seconds since 1970.
+    Unix,
+    /// Milliseconds since 1970.
+    UnixMs,
+}
+
+impl TimeFormat {
+    fn write(self, time: Timestamp) -> String {
+        match self {
+            Self::Rfc3339 => time.to_rfc3339_opts(SecondsFormat::AutoSi, true),
+            Self::Unix => time.timestamp().to_string(),
+            Self::UnixMs => time.timestamp_millis().to_string(),
+        }
+    }
+}
+
+impl TimeRange {
+    /// Adds what asks for the records between two times.
+    pub(super) fn bound(&self, from: Option<Timestamp>, to: Option<Timestamp>, query: &mut BTreeMap<String, String>) {
+        for (name, time) in [(&self.from_param, from), (&self.to_param, to)] {
+            query.extend(time.map(|time| (name.clone(), self.format.write(time))));
+        }
+    }
 }
 
 fn schedule_default() -> String {

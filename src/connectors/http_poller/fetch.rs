@@ -10,8 +10,8 @@ use reqwest::{Request, Response, Url};
 
 use super::auth::Authenticator;
 use super::config::Plan;
-use crate::connectors::egress::{self, Egress};
 use crate::connectors::{ConnectorError, ErrorKind};
+use crate::egress::{self, Egress};
 
 const RETRIES: usize = 3;
 /// A longer wait is the supervisor's, which shows it as backing off.

@@ -16,8 +16,9 @@ use async_trait::async_trait;
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
-use super::egress::Egress;
 use super::{Connector, ConnectorContext, ConnectorError, ConnectorSpec, Outlet, Placement, PullSource, Source};
+use crate::domain::{BackfillRange, RangeKind};
+use crate::egress::Egress;
 use crate::error::Problem;
 use crate::mapping::schema_of;
 
@@ -88,6 +89,38 @@ impl Connector for HttpPoller {
         let mut fetcher = Fetcher::new(plan, context.egress);
         Ok(Some(fetcher.sample(&url).await?.to_vec()))
     }
+
+    fn backfill_ranges(&self, config: &Value) -> &'static [RangeKind] {
+        match HttpPollerConfig::read(config).map(|c| (c.backfill.is_some(), c.incremental.is_some())) {
+            Ok((true, true)) => &[RangeKind::Time, RangeKind::Cursor],
+            Ok((true, false)) => &[RangeKind::Time],
+            Ok((false, true)) => &[RangeKind::Cursor],
+            _ => &[],
+        }
+    }
+
+    async fn backfill(
+        &self,
+        config: &Value,
+        range: &BackfillRange,
+        context: ConnectorContext,
+    ) -> Result<Box<dyn PullSource>, ConnectorError> {
+        let mut config = HttpPollerConfig::read(config)?;
+        if range.to_cursor.is_some() {
+            let message = "a poller reads from a cursor to the end; leave toCursor out, or name times";
+            return Err(ConnectorError::permanent("range_unsupported", message));
+        }
+        // The limit of a poll bounds what one poll may cost; a backfill is meant to read all.
+        config.max_pages = u32::MAX;
+        config.conditional = false;
+        if let Some(times) = config.backfill.clone() {
+            times.bound(range.from, range.to, &mut config.query);
+        }
+        let plan = Arc::new(Plan::of(config)?);
+        let from = range.from_cursor.clone();
+        context.egress.check(&plan.first_url(from.as_deref())?)?;
+        Ok(Box::new(ReadingAgain { plan, egress: context.egress, from }))
+    }
 }
 
 struct Polling {
@@ -115,6 +148,26 @@ impl PullSource for Polling {
             return Ok(());
         }
         Err(ConnectorError::permanent("schedule_ended", "the schedule names no further time; change it to poll again"))
+    }
+}
+
+/// One poll from a place in the past. It is not cut into parts: tried again, it reads its range from the begin.
+struct ReadingAgain {
+    plan: Arc<Plan>,
+    egress: Arc<Egress>,
+    from: Option<String>,
+}
+
+#[async_trait]
+impl PullSource for ReadingAgain {
+    async fn run(
+        &mut self,
+        _checkpoint: Option<Value>,
+        outlet: &dyn Outlet,
+        stop: CancellationToken,
+    ) -> Result<(), ConnectorError> {
+        let from = self.from.as_ref().map(|cursor| json!({ "cursor": cursor }));
+        Poller::new(self.plan.clone(), self.egress.clone(), from.as_ref()).poll(outlet, &stop).await
     }
 }
 

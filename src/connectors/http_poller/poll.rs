@@ -16,8 +16,8 @@ use super::fetch::{Fetched, Fetcher};
 use super::paginate::Pager;
 use super::schedule::Schedule;
 use crate::connectors::decode::JsonFormat;
-use crate::connectors::egress::Egress;
 use crate::connectors::{ConnectorError, Outlet};
+use crate::egress::Egress;
 
 /// What a delivery under way may still take after a stop, to save its repetition.
 const DELIVERY_GRACE: Duration = Duration::from_secs(5);

@@ -9,16 +9,11 @@ use axum::extract::{Query, State};
 use axum::http::{HeaderMap, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{any, get, post};
-use uuid::Uuid;
 
 use super::*;
 use crate::connectors::ErrorKind;
-use crate::connectors::egress::Egress;
-use crate::connectors::testing::{Recorder, Server, allow_local};
-
-fn context() -> ConnectorContext {
-    ConnectorContext { datasource_id: Uuid::now_v7(), egress: Arc::new(allow_local()) }
-}
+use crate::connectors::testing::{Recorder, Server, allow_local, context};
+use crate::egress::Egress;
 
 fn poller_from(config: Value, checkpoint: Option<Value>) -> Poller {
     let config = HttpPollerConfig::read(&config).expect("a configuration");

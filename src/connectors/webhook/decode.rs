@@ -1,59 +1,35 @@
-//! Content types and body formats of a webhook.
+//! Content types and form posts of a webhook.
 
 use axum::http::{HeaderMap, header};
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
-use serde_json::Value;
 
-use crate::connectors::{PushRefusal, decode};
+use crate::connectors::PushRefusal;
+use crate::connectors::decode::Format;
 
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub(super) enum Format {
-    /// The body is one JSON document.
-    #[default]
-    Json,
-    /// Every line of the body is a JSON document.
-    JsonLines,
-    /// The body is UTF-8 text, which becomes one JSON string.
-    Text,
-}
-
-impl Format {
-    pub(super) fn decode(self, payload: &[u8]) -> Result<Vec<Value>, String> {
-        match self {
-            Self::Json => decode::json(payload).map(|document| vec![document]),
-            Self::JsonLines => decode::json_lines(payload),
-            Self::Text => decode::text(payload).map(|document| vec![document]),
+/// Many senders name no type at all; one that names another type means something else.
+pub(super) fn check_content_type(format: Format, kind: Option<&str>) -> Result<(), PushRefusal> {
+    let Some(kind) = kind else { return Ok(()) };
+    let is_json = matches!(kind, "application/json" | "text/json")
+        || kind.strip_prefix("application/").is_some_and(|subtype| subtype.ends_with("+json"));
+    let (fits, accepted) = match format {
+        Format::Json => (is_json, "application/json"),
+        Format::JsonLines => {
+            let lines = matches!(
+                kind,
+                "application/x-ndjson"
+                    | "application/ndjson"
+                    | "application/jsonl"
+                    | "application/x-jsonlines"
+                    | "application/json-lines"
+                    | "text/plain"
+            );
+            (lines || is_json, "application/x-ndjson")
         }
+        Format::Text => (kind.starts_with("text/"), "text/plain"),
+    };
+    if fits {
+        return Ok(());
     }
-
-    /// Many senders name no type at all; one that names another type means something else.
-    pub(super) fn check_content_type(self, kind: Option<&str>) -> Result<(), PushRefusal> {
-        let Some(kind) = kind else { return Ok(()) };
-        let is_json = matches!(kind, "application/json" | "text/json")
-            || kind.strip_prefix("application/").is_some_and(|subtype| subtype.ends_with("+json"));
-        let (fits, accepted) = match self {
-            Self::Json => (is_json, "application/json"),
-            Self::JsonLines => {
-                let lines = matches!(
-                    kind,
-                    "application/x-ndjson"
-                        | "application/ndjson"
-                        | "application/jsonl"
-                        | "application/x-jsonlines"
-                        | "application/json-lines"
-                        | "text/plain"
-                );
-                (lines || is_json, "application/x-ndjson")
-            }
-            Self::Text => (kind.starts_with("text/"), "text/plain"),
-        };
-        if fits {
-            return Ok(());
-        }
-        Err(PushRefusal::UnsupportedMediaType(format!("the Content-Type of this datasource is {accepted}")))
-    }
+    Err(PushRefusal::UnsupportedMediaType(format!("the Content-Type of this datasource is {accepted}")))
 }
 
 /// The media type without its parameters, if the request names one that is legible.

@@ -16,8 +16,8 @@ use crate::mapping::schema_of;
 mod auth;
 mod decode;
 
+use super::decode::Format;
 use auth::{Auth, Verifier};
-use decode::Format;
 
 const MAX_BODY_DEFAULT: u32 = 1 << 20;
 
@@ -129,7 +129,7 @@ impl PushSource for Receiver {
                 decode::form_payload(&request.body)?
             }
             kind => {
-                self.format.check_content_type(kind)?;
+                decode::check_content_type(self.format, kind)?;
                 return self.format.decode(&request.body).map_err(PushRefusal::Malformed);
             }
         };

@@ -3,18 +3,16 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
-use uuid::Uuid;
 
 use super::*;
-use crate::connectors::testing::allow_local;
+use crate::connectors::testing::context;
 use crate::domain::Timestamp;
 
 const NOW: i64 = 1_614_265_330;
 
 async fn receiver(config: Value) -> Result<Arc<dyn PushSource>, ConnectorError> {
     let webhook = Webhook::new();
-    let context = ConnectorContext { datasource_id: Uuid::now_v7(), egress: Arc::new(allow_local()) };
-    match webhook.start(&config, context).await? {
+    match webhook.start(&config, context()).await? {
         Source::Push(source) => Ok(source),
         Source::Pull(_) => unreachable!("a webhook is pushed to"),
     }

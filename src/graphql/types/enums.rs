@@ -77,6 +77,56 @@ mirror! {
 }
 
 mirror! {
+    /// How much a log line matters; each level includes those before it.
+    LogLevel of domain::LogLevel {
+        /// Something does not work.
+        Error,
+        /// Something may stop working, or was tried again.
+        Warn,
+        /// What a person may want to know.
+        Info,
+        /// Each record.
+        Debug,
+    }
+}
+
+mirror! {
+    /// What a job does.
+    JobKind of domain::JobKind {
+        /// Reads a part of the source again.
+        Backfill,
+        /// Delivers dead letters again.
+        Replay,
+    }
+}
+
+mirror! {
+    /// Where a job is in its life.
+    JobStatus of domain::JobStatus {
+        /// Waits for a node, or for its next try.
+        Queued,
+        /// A node works on it.
+        Running,
+        /// All is done.
+        Succeeded,
+        /// It gave up; the error says why.
+        Failed,
+        /// Somebody ended it.
+        Cancelled,
+    }
+}
+
+mirror! {
+    /// What a dead letter holds.
+    DeadLetterScope of domain::DeadLetterScope {
+        /// The record that failed.
+        Record,
+        /// The document of which all or the rest failed.
+        Document,
+    }
+}
+
+mirror! {
     /// What people want of a worker.
     DesiredState of domain::DesiredState {
         /// It should run.
@@ -153,6 +203,8 @@ mirror! {
         Restarted,
         /// A configuration was tested.
         TestRun,
+        /// Its source was checked for being reachable.
+        SourceChecked,
         /// The worker failed.
         WorkerError,
         /// The worker runs again after a failure.
@@ -163,6 +215,20 @@ mirror! {
         SecretDeleted,
         /// The published version runs with newer secret values.
         SecretsRepinned,
+        /// A backfill was asked for.
+        Backfill,
+        /// A backfill ended; the payload says how.
+        BackfillEnded,
+        /// A replay of dead letters was asked for.
+        DeadLettersReplayed,
+        /// A replay ended; the payload says how.
+        ReplayEnded,
+        /// The payload of a dead letter was edited.
+        DeadLetterEdited,
+        /// Dead letters were discarded.
+        DeadLettersDiscarded,
+        /// The log level of the worker was raised for some time.
+        LogLevelSet,
         /// Not an event: a gap in a feed, whose events are no longer kept. The payload says from where to where.
         Dropped,
     }

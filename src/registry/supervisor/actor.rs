@@ -9,9 +9,10 @@ use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
 use super::fsm::{Action, Failure, Fsm, Input, Spec};
-use crate::domain::{DatasourceStatus, EventType, WorkerStatus};
+use crate::domain::{DatasourceStatus, EventType, LogLevel, WorkerStatus};
 use crate::mapping::Retry;
 use crate::registry::Shared;
+use crate::registry::live::View;
 use crate::registry::stats::Stats;
 use crate::registry::worker::{Built, Running, Subject, Turn, build};
 use crate::store::NewEvent;
@@ -74,6 +75,7 @@ pub fn spawn(shared: Arc<Shared>, subject: Subject, stats: Arc<Stats>) -> Handle
     let (commands, inbox) = mpsc::unbounded_channel();
     let done = Arc::new(AtomicU64::new(0));
     let supervisor = Supervisor {
+        view: shared.live.view(subject.datasource_id),
         shared,
         subject,
         stats,
@@ -95,6 +97,7 @@ struct Supervisor {
     shared: Arc<Shared>,
     subject: Subject,
     stats: Arc<Stats>,
+    view: Arc<View>,
     lease: Option<Lease>,
     fsm: Fsm,
     began: Instant,
@@ -195,9 +198,11 @@ impl Supervisor {
         let grace = self.shared.deps.drain_grace;
         match action {
             Action::Start(spec) => {
-                let (shared, subject, stats) =
-                    (Arc::clone(&self.shared), self.subject.clone(), Arc::clone(&self.stats));
-                let task = tokio::spawn(async move { build(&shared.deps, &subject, spec, stats).await });
+                let (shared, subject) = (Arc::clone(&self.shared), self.subject.clone());
+                let (stats, view) = (Arc::clone(&self.stats), Arc::clone(&self.view));
+                let replaces = self.running.as_ref().map(|(running, _)| running.version);
+                let task =
+                    tokio::spawn(async move { build(&shared.deps, &subject, spec, replaces, stats, view).await });
                 self.starting = Some((spec, task));
             }
             Action::CancelStart => {
@@ -226,6 +231,7 @@ impl Supervisor {
                         if let Running::Push(worker) = &running {
                             self.shared.ingest.insert(self.subject.datasource_id, Arc::clone(worker));
                         }
+                        self.view.log(LogLevel::Info, Some(spec.version), None, "worker started");
                         self.running = Some((spec, running));
                         if let Some((_, running)) = old {
                             running.drain(grace).await;
@@ -320,11 +326,18 @@ impl Supervisor {
         let version = now.failed.map(|s| s.version);
         match (&now.failure, before.and_then(|b| b.failure.as_ref())) {
             (Some(f), old) if old != Some(f) || before.is_some_and(|b| b.failed != now.failed) => {
-                tracing::warn!(datasource = %lease.datasource_id, code = f.code, permanent = f.permanent, "worker failed: {}", f.message);
+                let end = if f.permanent { "it is not tried again by itself" } else { "it is tried again" };
+                self.view.log(
+                    LogLevel::Warn,
+                    version,
+                    None,
+                    &format!("worker failed: {}: {}; {end}", f.code, f.message),
+                );
                 let payload = json!({ "code": f.code, "message": f.message, "permanent": f.permanent });
                 vec![event(EventType::WorkerError, version, payload)]
             }
             (None, Some(_)) if now.observed == WorkerStatus::Running => {
+                self.view.log(LogLevel::Info, now.running, None, "worker recovered");
                 vec![event(EventType::Recovered, now.running, json!({}))]
             }
             _ => Vec::new(),

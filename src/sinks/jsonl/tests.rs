@@ -16,6 +16,7 @@ fn context(output: &Path, org: &str) -> SinkContext {
         datasource_name: "alerts".into(),
         tenant: Tenant { org: org.into(), project: "default".into() },
         output_dir: output.to_owned(),
+        egress: Arc::new(crate::egress::Egress::new(Vec::new())),
     }
 }
 
@@ -164,7 +165,7 @@ async fn a_failed_write_is_an_error_that_passes_with_its_cause() {
     fs::rename(&file, file.with_file_name("aside.jsonl")).expect("renames");
     fs::create_dir(&file).expect("an obstacle");
     let error = sink.write(&[record(2)]).await.expect_err("no file");
-    assert_eq!((error.code, error.permanent), ("io_error", false));
+    assert_eq!((error.code, error.is_permanent()), ("io_error", false));
     fs::remove_dir(&file).expect("no obstacle");
     sink.write(&[record(2)]).await.expect("writes");
     assert_eq!(ids(&file), ["2"]);
@@ -175,7 +176,7 @@ async fn a_failed_write_is_an_error_that_passes_with_its_cause() {
 fn a_disk_that_is_full_is_named_and_leaves_no_half_line() {
     let full = std::io::Error::from_raw_os_error(28);
     let error = active::io_error("write the records", &full);
-    assert_eq!((error.code, error.permanent), ("disk_full", false));
+    assert_eq!((error.code, error.is_permanent()), ("disk_full", false));
 }
 
 #[cfg(unix)]
@@ -187,7 +188,7 @@ async fn links_do_not_lead_out() {
     std::os::unix::fs::symlink(outside.path(), output.path().join("acme/link")).expect("a link");
     for path in ["link", "link/deeper"] {
         let error = open(output.path(), json!({"path": path})).await.err().expect("refused");
-        assert_eq!((error.code, error.permanent), ("path_not_allowed", true), "{path}");
+        assert_eq!((error.code, error.is_permanent()), ("path_not_allowed", true), "{path}");
     }
 
     fs::create_dir(output.path().join("acme/dir")).expect("a directory");

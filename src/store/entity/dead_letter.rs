@@ -16,7 +16,11 @@ pub struct Model {
     pub error_message: String,
     pub payload: String,
     pub truncated: bool,
+    pub scope: String,
+    pub attempts: i32,
     pub created_at: Timestamp,
+    pub edited_at: Option<Timestamp>,
+    pub edited_by: Option<String>,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

@@ -8,6 +8,7 @@ pub(super) mod datasource;
 pub(super) mod dead_letter;
 pub(super) mod event;
 pub(super) mod idempotency_key;
+pub(super) mod job;
 pub(super) mod org;
 pub(super) mod secret;
 pub(super) mod state;

@@ -23,6 +23,8 @@ pub struct Model {
     pub restart_count: i32,
     pub checkpoint: Option<Json>,
     pub metrics: Json,
+    pub log_level: Option<String>,
+    pub log_level_until: Option<Timestamp>,
     pub updated_at: Timestamp,
 }
 

@@ -25,6 +25,7 @@ async fn assert_hidden(caller: &Client, id: &str) {
     let operations = Sdl::of_this_build().operations(&|operation, pointer| match pointer {
         "/id" | "/input/id" | "/ids/0" => Some(json!(id)),
         "/config" | "/input/config" => Some(open_webhook(json!({}))),
+        "/input/range/file" => Some(json!("payloads.jsonl")),
         "/input/payload" if operation.ends_with("testDatasource") => Some(json!({})),
         _ => None,
     });

@@ -1,6 +1,10 @@
 //! The data plane: from a source or a webhook to the sink, whatever happens on the way.
 
+mod backfill;
+mod checks;
 mod crash;
+mod dead_letters;
+mod live;
 mod on_error;
 mod poller;
 mod reload;

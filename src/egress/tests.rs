@@ -3,8 +3,8 @@ use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::IntoResponse;
 use axum::routing::{any, get, post};
 
+use super::testing::{Server, allow_local};
 use super::*;
-use crate::connectors::testing::{Server, allow_local};
 
 fn request(method: reqwest::Method, url: &str) -> Request {
     Request::new(method, url.parse().expect("a URL"))

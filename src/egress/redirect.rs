@@ -7,7 +7,7 @@ use reqwest::header::{
 };
 use reqwest::{Method, Request, Response, StatusCode};
 
-use crate::connectors::ConnectorError;
+use crate::fault::Fault;
 
 pub(super) const LIMIT: usize = 5;
 
@@ -15,7 +15,7 @@ const FOREIGN_HEADERS: [HeaderName; 3] = [ACCEPT, IF_NONE_MATCH, IF_MODIFIED_SIN
 const BODY_HEADERS: [HeaderName; 4] = [CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, TRANSFER_ENCODING];
 
 /// The request that a redirect asks for; `None` when `response` is the answer.
-pub(super) fn next(sent: Option<Request>, response: &Response) -> Result<Option<Request>, ConnectorError> {
+pub(super) fn next(sent: Option<Request>, response: &Response) -> Result<Option<Request>, Fault> {
     let status = response.status();
     let keeps_method = match status {
         StatusCode::TEMPORARY_REDIRECT | StatusCode::PERMANENT_REDIRECT => true,
@@ -60,10 +60,10 @@ pub(super) fn next(sent: Option<Request>, response: &Response) -> Result<Option<
     Ok(Some(next))
 }
 
-pub(super) fn too_many() -> ConnectorError {
-    ConnectorError::transient("too_many_redirects", format!("the server redirected more than {LIMIT} times"))
+pub(super) fn too_many() -> Fault {
+    Fault::transient("too_many_redirects", format!("the server redirected more than {LIMIT} times"))
 }
 
-fn refused(why: &str) -> ConnectorError {
-    ConnectorError::permanent("redirect_refused", format!("a redirect was not followed: {why}"))
+fn refused(why: &str) -> Fault {
+    Fault::permanent("redirect_refused", format!("a redirect was not followed: {why}"))
 }

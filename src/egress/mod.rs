@@ -1,4 +1,4 @@
-//! Where connectors may connect to: public addresses, and what the operator allows.
+//! Where connectors and sinks may connect to: public addresses, and what the operator allows.
 //!
 //! Every outbound request passes [`Egress::send`]. A host name is judged by the
 //! addresses that it resolves to, in the very lookup that the connection uses, so
@@ -11,13 +11,17 @@ use std::time::Duration;
 
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use reqwest::{Client, Request, Response, Url};
+use tokio::net::TcpStream;
 use url::Host;
 
-use super::ConnectorError;
 use crate::config::EgressRule;
+use crate::fault::Fault;
 
 mod address;
+#[cfg(feature = "nats")]
+pub mod nats;
 mod redirect;
+pub mod tls;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -35,22 +39,22 @@ impl Egress {
 
     /// Refuses a URL that is wrong on its face: another scheme, or the literal
     /// address of a place that is out of bounds. A host name is judged when it is resolved.
-    pub fn check(&self, url: &Url) -> Result<(), ConnectorError> {
+    pub fn check(&self, url: &Url) -> Result<(), Fault> {
         if !matches!(url.scheme(), "http" | "https") {
-            return Err(ConnectorError::permanent("egress_denied", "only http and https URLs can be reached"));
+            return Err(Fault::permanent("egress_denied", "only http and https URLs can be reached"));
         }
         let literal = match url.host() {
             Some(Host::Ipv4(ip)) => IpAddr::V4(ip),
             Some(Host::Ipv6(ip)) => IpAddr::V6(ip),
             Some(Host::Domain(_)) => return Ok(()),
-            None => return Err(ConnectorError::permanent("egress_denied", "the URL names no host")),
+            None => return Err(Fault::permanent("egress_denied", "the URL names no host")),
         };
         if self.guard.allows(literal) { Ok(()) } else { Err(Denied { host: literal.to_string() }.into()) }
     }
 
     /// Sends `request` and follows up to five redirects, each checked like a first request.
     /// The caller bounds the time and the size of the answer.
-    pub async fn send(&self, request: Request) -> Result<Response, ConnectorError> {
+    pub async fn send(&self, request: Request) -> Result<Response, Fault> {
         let client = self.client()?;
         let mut request = request;
         for _ in 0..=redirect::LIMIT {
@@ -66,7 +70,30 @@ impl Egress {
         Err(redirect::too_many())
     }
 
-    fn client(&self) -> Result<&Client, ConnectorError> {
+    /// The addresses of a host that may be connected to. A client that takes addresses is given these, and cannot
+    /// be led elsewhere by another answer of the name server.
+    pub async fn resolve(&self, host: &str, port: u16) -> Result<Vec<SocketAddr>, Fault> {
+        self.guard.resolve(host, port).await.map_err(|error| match error {
+            Unresolved::Denied(denied) => denied.into(),
+            Unresolved::Unknown(cause) => {
+                Fault::transient("resolve_failed", format!("the address of {host} was not found: {cause}"))
+            }
+        })
+    }
+
+    /// A connection to the first address of a host that takes one.
+    pub async fn connect(&self, host: &str, port: u16) -> Result<TcpStream, Fault> {
+        let addresses = self.resolve(host, port).await?;
+        match tokio::time::timeout(CONNECT_TIMEOUT, TcpStream::connect(addresses.as_slice())).await {
+            Ok(Ok(stream)) => Ok(stream),
+            Ok(Err(cause)) => {
+                Err(Fault::transient("connect_failed", format!("{host}:{port} cannot be connected to: {cause}")))
+            }
+            Err(_) => Err(Fault::transient("timeout", format!("{host}:{port} did not take a connection in time"))),
+        }
+    }
+
+    fn client(&self) -> Result<&Client, Fault> {
         let built = self.client.get_or_init(|| {
             Client::builder()
                 .user_agent(concat!("datasource-studio/", env!("CARGO_PKG_VERSION")))
@@ -79,7 +106,7 @@ impl Egress {
                 .map_err(|e| root_cause(&e))
         });
         built.as_ref().map_err(|cause| {
-            ConnectorError::permanent(
+            Fault::permanent(
                 "tls_unavailable",
                 format!("the HTTP client cannot start ({cause}); install the system's CA certificates"),
             )
@@ -94,15 +121,15 @@ impl fmt::Debug for Egress {
 }
 
 /// What a failed exchange means. The text names the origin only: a path or a query may hold a secret.
-pub(super) fn failure(origin: &str, error: &reqwest::Error) -> ConnectorError {
+pub fn failure(origin: &str, error: &reqwest::Error) -> Fault {
     if let Some(denied) = find::<Denied>(error) {
         return denied.clone().into();
     }
     if error.is_timeout() {
-        return ConnectorError::transient("timeout", format!("{origin} did not answer in time"));
+        return Fault::transient("timeout", format!("{origin} did not answer in time"));
     }
     let code = if error.is_connect() { "connect_failed" } else { "request_failed" };
-    ConnectorError::transient(code, format!("the request to {origin} failed: {}", root_cause(error)))
+    Fault::transient(code, format!("the request to {origin} failed: {}", root_cause(error)))
 }
 
 /// The innermost cause, which says what happened; the outer ones repeat the URL.
@@ -144,7 +171,7 @@ impl fmt::Display for Denied {
 
 impl std::error::Error for Denied {}
 
-impl From<Denied> for ConnectorError {
+impl From<Denied> for Fault {
     fn from(denied: Denied) -> Self {
         Self::permanent("egress_denied", denied.to_string())
     }
@@ -167,24 +194,43 @@ impl Guard {
     }
 }
 
+enum Unresolved {
+    Unknown(std::io::Error),
+    Denied(Denied),
+}
+
+impl Guard {
+    async fn resolve(&self, host: &str, port: u16) -> Result<Vec<SocketAddr>, Unresolved> {
+        // A literal IPv6 address stands in brackets where a port may follow.
+        let bare = host.trim_start_matches('[').trim_end_matches(']');
+        let named = self.names(bare);
+        let found = tokio::net::lookup_host((bare, port)).await.map_err(Unresolved::Unknown)?;
+        let found: Vec<_> = found.collect();
+        let known = !found.is_empty();
+        let allowed: Vec<_> = found.into_iter().filter(|a| named || self.allows(a.ip())).collect();
+        if known && allowed.is_empty() {
+            return Err(Unresolved::Denied(Denied { host: host.to_owned() }));
+        }
+        Ok(allowed)
+    }
+}
+
 struct Resolver(Arc<Guard>);
 
 impl Resolve for Resolver {
     fn resolve(&self, name: Name) -> Resolving {
         let guard = self.0.clone();
         Box::pin(async move {
-            let host = name.as_str();
-            let named = guard.names(host);
-            let found: Vec<SocketAddr> = tokio::net::lookup_host((host, 0)).await?.collect();
-            let known = !found.is_empty();
-            let allowed: Vec<_> = found.into_iter().filter(|a| named || guard.allows(a.ip())).collect();
-            if known && allowed.is_empty() {
-                return Err(Denied { host: host.to_owned() }.into());
+            match guard.resolve(name.as_str(), 0).await {
+                Ok(allowed) => Ok(Box::new(allowed.into_iter()) as Addrs),
+                Err(Unresolved::Denied(denied)) => Err(denied.into()),
+                Err(Unresolved::Unknown(cause)) => Err(cause.into()),
             }
-            Ok(Box::new(allowed.into_iter()) as Addrs)
         })
     }
 }
 
+#[cfg(test)]
+pub(crate) mod testing;
 #[cfg(test)]
 mod tests;

@@ -1,0 +1,109 @@
+//! A datasource as it runs: samples of its records, lines of its log, and how much it logs.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::Stream;
+use serde_json::json;
+use tokio::sync::broadcast::Receiver;
+use tokio::sync::broadcast::error::RecvError;
+use uuid::Uuid;
+
+use super::change::{Journal, check_comment, check_not_archived, journal};
+use super::event::until_expiry;
+use super::{App, OpContext};
+use crate::auth::policy::grant::{Operate, Read};
+use crate::domain::{Datasource, EventType, LogLevel, now};
+use crate::error::{Error, Result};
+use crate::registry::live::{LogLine, Sample, View};
+
+/// The longest time for which a log level is raised.
+const RAISED_MAX: Duration = Duration::from_secs(86_400);
+
+/// Something that is shown, and how many went by unshown before it.
+#[derive(Clone, Debug)]
+pub struct Watched<T> {
+    pub item: Arc<T>,
+    pub passed: u64,
+}
+
+/// What is shown from now on.
+pub type WatchStream<T> = std::pin::Pin<Box<dyn Stream<Item = Watched<T>> + Send>>;
+
+impl App {
+    /// Some of the records that the sink acknowledges from now on. Ends when the credential does.
+    pub async fn watch_records(&self, ctx: &OpContext, id: Uuid) -> Result<WatchStream<Sample>> {
+        let view = self.visible(ctx, id).await?;
+        let receiver = view.samples();
+        Ok(follow(ctx, view, receiver, |sample| Some(sample.passed)))
+    }
+
+    /// The lines of at least `level` that the datasource logs from now on.
+    pub async fn watch_logs(&self, ctx: &OpContext, id: Uuid, level: LogLevel) -> Result<WatchStream<LogLine>> {
+        let view = self.visible(ctx, id).await?;
+        let receiver = view.lines();
+        Ok(follow(ctx, view, receiver, move |line| (line.level <= level).then_some(line.passed)))
+    }
+
+    /// Lets the worker log from `level` on, for some time.
+    pub async fn set_log_level(
+        &self,
+        ctx: &OpContext,
+        id: Uuid,
+        level: LogLevel,
+        span: Duration,
+        reason: Option<&str>,
+    ) -> Result<Datasource> {
+        let proof = ctx.authorize::<Operate>()?;
+        check_comment("/reason", reason)?;
+        if span > RAISED_MAX {
+            return Err(Error::invalid("/duration", "must be at most 24h"));
+        }
+        let mut tx = ctx.begin(&self.store, &proof).await?;
+        let row = tx.datasource_for_update(id).await?;
+        check_not_archived(&row)?;
+        let until = now() + span;
+        tx.set_log_level(&proof, id, level, until).await?;
+        let entry = journal(&row, EventType::LogLevelSet, json!({ "level": level, "until": until }));
+        ctx.journal(&mut tx, Journal { version: row.current_version, reason, ..entry });
+        tx.commit().await?;
+        self.metrics.lifecycle_event(EventType::LogLevelSet);
+        Ok(row)
+    }
+
+    async fn visible(&self, ctx: &OpContext, id: Uuid) -> Result<Arc<View>> {
+        let proof = ctx.authorize::<Read>()?;
+        let tx = self.store.read(proof.scope()).await?;
+        tx.datasource(id).await?.ok_or_else(|| Error::not_found("datasource"))?;
+        Ok(self.registry.view(id))
+    }
+}
+
+/// `passed` tells how many went by before an item, and nothing of an item that is not to be shown.
+fn follow<T: Send + Sync + 'static>(
+    ctx: &OpContext,
+    view: Arc<View>,
+    receiver: Receiver<Arc<T>>,
+    passed: impl Fn(&T) -> Option<u64> + Copy + Send + Sync + 'static,
+) -> WatchStream<T> {
+    let expires_at = ctx.actor.expires_at;
+    // The view is kept with its watcher: without one it would be forgotten.
+    Box::pin(futures::stream::unfold((view, receiver), move |(view, mut receiver)| async move {
+        let next = async {
+            let mut missed = 0;
+            loop {
+                match receiver.recv().await {
+                    Ok(item) => {
+                        if let Some(passed) = passed(&item) {
+                            return Some(Watched { item, passed: passed + missed });
+                        }
+                    }
+                    Err(RecvError::Lagged(count)) => missed += count,
+                    Err(RecvError::Closed) => return None,
+                }
+            }
+        };
+        let item = until_expiry(expires_at, next).await??;
+        Some((item, (view, receiver)))
+    }))
+}

@@ -1,0 +1,103 @@
+//! Reads a part of a source again, through the pipeline of the published version.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use async_trait::async_trait;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use tokio_util::sync::CancellationToken;
+
+use super::file::FileSource;
+use crate::connectors::{ConnectorError, Outlet};
+use crate::domain::{Job, JobProgress, JobTask, RangeKind};
+use crate::registry::pipeline::{Patience, Pipeline};
+use crate::registry::supervisor::fsm::Failure;
+use crate::registry::worker::{Parts, connector_of, from_connector, from_error, permanent};
+use crate::registry::{Limiter, Shared, limiter, pace};
+
+/// Where a backfill is: the source's own checkpoint, and what was counted up to it.
+#[derive(Default, Serialize, Deserialize)]
+#[serde(default)]
+struct Position {
+    source: Option<Value>,
+    progress: JobProgress,
+}
+
+pub(super) async fn run(shared: &Shared, job: &Job, parts: Parts, stop: CancellationToken) -> Result<(), Failure> {
+    let JobTask::Backfill(range) = &job.task else { return Err(permanent("not_a_backfill", "the job is no backfill")) };
+    let connector = connector_of(&shared.deps, &parts.document)?;
+    let mut source = match range.kind().map_err(from_error)? {
+        RangeKind::File => {
+            let name = range.file.as_deref().unwrap_or_default();
+            FileSource::open(&shared.deps.input_dir, name, connector, &parts.connector).await.map_err(from_connector)?
+        }
+        _ => {
+            let context = shared.deps.connector_context(&job.tenant, job.datasource_id);
+            connector.backfill(&parts.connector, range, context).await.map_err(from_connector)?
+        }
+    };
+    let position: Position =
+        job.checkpoint.clone().and_then(|stored| serde_json::from_value(stored).ok()).unwrap_or_default();
+    let outlet = JobOutlet {
+        shared,
+        job,
+        pipeline: &parts.pipeline,
+        limiter: parts.document.runtime.rate_limit.and_then(|l| limiter(l.records_per_second)),
+        progress: Mutex::new(position.progress),
+    };
+    source.run(position.source, &outlet, stop).await.map_err(from_connector)
+}
+
+/// Delivers, then stores progress and checkpoint of the job; the live worker's are never touched.
+struct JobOutlet<'a> {
+    shared: &'a Shared,
+    job: &'a Job,
+    pipeline: &'a Pipeline,
+    limiter: Option<Limiter>,
+    progress: Mutex<JobProgress>,
+}
+
+impl JobOutlet<'_> {
+    fn progress(&self) -> MutexGuard<'_, JobProgress> {
+        self.progress.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[async_trait]
+impl Outlet for JobOutlet<'_> {
+    async fn deliver(&self, documents: Vec<Value>, checkpoint: Option<Value>) -> Result<(), ConnectorError> {
+        let outcome = self.pipeline.deliver(&documents, Patience::Retries).await?;
+        let progress = {
+            let mut progress = self.progress();
+            progress.read += documents.len() as u64;
+            progress.delivered += outcome.delivered;
+            progress.failed += outcome.failed;
+            progress.skipped += outcome.skipped;
+            *progress
+        };
+        let position = checkpoint.map(|source| json!(Position { source: Some(source), progress }));
+        let saved = self.shared.deps.store.advance_job(self.job, &progress, position.as_ref()).await;
+        let saved = saved.map_err(|e| ConnectorError::transient("checkpoint_not_saved", e.message().to_owned()))?;
+        saved.map_err(|_| ConnectorError::transient("lease_lost", "another node has the job now"))?;
+        if let Some(limiter) = &self.limiter {
+            pace(limiter, outcome.delivered).await;
+        }
+        Ok(())
+    }
+
+    async fn refuse(&self, payload: &[u8], why: ConnectorError) -> Result<(), ConnectorError> {
+        self.pipeline.refuse(payload, why).await?;
+        self.progress().failed += 1;
+        Ok(())
+    }
+
+    fn idle(&self, _lag: Option<f64>) {}
+
+    fn expect(&self, total: u64) {
+        self.progress().total = Some(total);
+    }
+
+    fn log(&self, level: tracing::Level, message: &str) {
+        self.pipeline.log(level, None, &format!("job {}: {message}", self.job.id));
+    }
+}
