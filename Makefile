@@ -1,7 +1,7 @@
 # The commands that a person must know. `make` lists them.
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint bench schema
+.PHONY: help run test lint bench schema schemathesis
 
 # Arguments of the program behind a target: make run ARGS="--listen 127.0.0.1:9000"
 ARGS ?=
@@ -30,3 +30,7 @@ bench: ## Run the benchmarks
 schema: ## Write schema.graphql, docs/openapi.json and docs/configuration.md anew from the code
 	@scripts/ensure-toolchain.sh
 	@scripts/schema.sh
+
+schemathesis: ## Test the REST API by requests made from its OpenAPI document
+	@scripts/ensure-toolchain.sh
+	@scripts/schemathesis.sh $(ARGS)

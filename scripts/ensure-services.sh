@@ -15,3 +15,10 @@ have nats-server || die "the tests of the nats connector need nats-server" \
     "Debian, Ubuntu: sudo apt-get install nats-server" \
     "macOS:          brew install nats-server" \
     "others:         https://github.com/nats-io/nats-server/releases"
+
+if ! { have mariadbd && have mariadb-install-db; } && can_apt; then
+    apt_install mariadb-server
+fi
+{ have mariadbd && have mariadb-install-db; } || die "the tests of the sql connector need MariaDB" \
+    "Debian, Ubuntu: sudo apt-get install mariadb-server" \
+    "macOS:          brew install mariadb"

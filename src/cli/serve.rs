@@ -31,6 +31,7 @@ fn banner(base: &str, token: &str) -> Result<(), String> {
     print(&format!(
         "\nDatasource Studio runs in embedded mode (SQLite, loopback only, keys under the data directory).\n\n  \
          GraphiQL   {base}/graphql\n  \
+         REST       {base}/api/docs\n  \
          Webhooks   {base}/hooks/<datasource id>\n  \
          Metrics    {base}/metrics\n  \
          Health     {base}/health/ready\n\n  \

@@ -21,8 +21,14 @@ impl Catalog {
     pub fn standard() -> Self {
         Self::of(vec![
             Box::new(http_poller::HttpPoller::new()),
+            #[cfg(feature = "kafka")]
+            Box::new(super::kafka::Kafka::new()),
             #[cfg(feature = "nats")]
             Box::new(super::nats::Nats::new()),
+            #[cfg(feature = "object_store")]
+            Box::new(super::object_store::Objects::new()),
+            #[cfg(feature = "sql")]
+            Box::new(super::sql::Sql::new()),
             Box::new(webhook::Webhook::new()),
         ])
     }

@@ -21,8 +21,15 @@ pub mod catalog;
 pub mod check;
 mod decode;
 mod http_poller;
+#[cfg(feature = "kafka")]
+mod kafka;
 #[cfg(feature = "nats")]
 mod nats;
+#[cfg(feature = "object_store")]
+mod object_store;
+mod schedule;
+#[cfg(feature = "sql")]
+mod sql;
 mod webhook;
 
 #[cfg(test)]

@@ -12,6 +12,7 @@ mod job;
 mod keys;
 mod managed_by;
 pub mod paging;
+mod place;
 mod record;
 mod tenant;
 mod validate;
@@ -30,6 +31,7 @@ pub use filter::{AuditFilter, DatasourceFilter, DatasourceKey, DatasourceOrder, 
 pub use job::{BackfillRange, Job, JobProgress, JobTask, RangeKind};
 pub use keys::WrappedDataKey;
 pub use managed_by::{CLIENT_HEADER, ManagedBy};
+pub use place::{relative_parts, safe_name};
 pub use record::{Record, StableId};
 pub use tenant::{Scope, Tenant};
 pub use validate::{check_description, check_label, check_name, check_secret_key, check_tags, normalise_tags};

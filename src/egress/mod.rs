@@ -18,8 +18,12 @@ use crate::config::EgressRule;
 use crate::fault::Fault;
 
 mod address;
+#[cfg(feature = "kafka")]
+pub mod kafka;
 #[cfg(feature = "nats")]
 pub mod nats;
+#[cfg(feature = "object_store")]
+pub mod object_http;
 mod redirect;
 pub mod tls;
 

@@ -5,7 +5,7 @@ use serde::Deserialize;
 use utoipa::IntoParams;
 use uuid::Uuid;
 
-use super::extract::{Body, Caller, Named, OptionalBody, Parameters, Patch, once};
+use super::extract::{Body, Caller, Named, OptionalBody, Patch, flag, once};
 use super::idempotency::{self, lost};
 use super::link::Position;
 use super::model::{
@@ -49,18 +49,18 @@ pub(super) struct ListParameters {
     #[serde(rename = "managedBy")]
     managed_by: Option<String>,
     /// `true` lists only what is archived. Otherwise only what is not.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "flag")]
     archived: bool,
     /// The order: `name`, `createdAt` or `updatedAt`, with `-` before it from the greatest or newest on.
     #[serde(default)]
     #[param(inline)]
     sort: Sort,
     /// At most so many; 50 without a number.
-    #[param(minimum = 1, maximum = 200)]
-    limit: Option<u64>,
+    #[param(minimum = 1, maximum = 200, value_type = Option<u64>)]
+    limit: Option<String>,
     /// Skip so many first.
-    #[param(minimum = 0, maximum = 10000)]
-    offset: Option<u64>,
+    #[param(minimum = 0, maximum = 10000, value_type = Option<u64>)]
+    offset: Option<String>,
     /// Only what follows; from the `Link` of an earlier page. Not together with `offset`.
     cursor: Option<String>,
 }
@@ -115,11 +115,8 @@ async fn shown_created<P>(api: &Api, ctx: &OpContext, caller: &Caller<P>, id: Uu
     responses((status = 200, description = "The page.", body = Vec<Datasource>)),
     security(("bearer" = ["viewer"]))
 )]
-pub(super) async fn list(
-    State(api): State<Api>,
-    caller: Caller<Read>,
-    Parameters(query): Parameters<ListParameters>,
-) -> Answer {
+pub(super) async fn list(State(api): State<Api>, caller: Caller<Read, ListParameters>) -> Answer {
+    let (caller, query) = caller.split();
     let filter = DatasourceFilter {
         status: query.status.into_iter().map(|s| s.0).collect(),
         types: query.types,
@@ -267,10 +264,10 @@ pub(super) struct ArchiveParameters {
 )]
 pub(super) async fn archive(
     State(api): State<Api>,
-    caller: Caller<Archive>,
+    caller: Caller<Archive, ArchiveParameters>,
     Named(path): Named<DatasourcePath>,
-    Parameters(query): Parameters<ArchiveParameters>,
 ) -> Answer {
+    let (caller, query) = caller.split();
     let revision = etag::if_match(&caller.headers)?;
     api.app.archive_datasource(&caller.ctx, path.id, revision, query.reason.as_deref()).await?;
     Ok(shown(&api, &caller.ctx, path.id).await?)

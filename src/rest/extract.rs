@@ -9,7 +9,8 @@ use axum::extract::path::ErrorKind;
 use axum::extract::rejection::PathRejection;
 use axum::extract::{ConnectInfo, FromRequest, FromRequestParts, OriginalUri, Path, Request};
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::http::{HeaderMap, StatusCode, Uri, header};
+use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
 use super::problem::{Failure, request_id};
@@ -19,17 +20,17 @@ use crate::auth::policy::{self, Grant};
 use crate::domain::{CLIENT_HEADER, ManagedBy};
 use crate::error::Error;
 
-/// A caller who may do `P`. A handler gets an [`OpContext`] in no other way, so that a route
-/// without a rule does not compile.
-pub(super) struct Caller<P> {
+/// A caller who may do `P`, and what the query says. A handler gets an [`OpContext`] in no other way,
+/// so that a route without a rule does not compile.
+pub(super) struct Caller<P, Q = NoParameters> {
     pub(super) ctx: OpContext,
     pub(super) headers: HeaderMap,
-    pub(super) method: &'static str,
-    uri: axum::http::Uri,
+    query: Q,
+    uri: Uri,
     grant: PhantomData<fn() -> P>,
 }
 
-impl<P: Grant> FromRequestParts<Api> for Caller<P> {
+impl<P: Grant, Q: DeserializeOwned> FromRequestParts<Api> for Caller<P, Q> {
     type Rejection = Failure;
 
     async fn from_request_parts(parts: &mut Parts, api: &Api) -> Result<Self, Failure> {
@@ -48,8 +49,15 @@ impl<P: Grant> FromRequestParts<Api> for Caller<P> {
             ..OpContext::new(actor, request_id(&parts.headers))
         };
         let uri = parts.extensions.get::<OriginalUri>().map_or_else(|| parts.uri.clone(), |uri| uri.0.clone());
-        let method = if parts.method == axum::http::Method::POST { "POST" } else { "" };
-        Ok(Self { ctx, headers: parts.headers.clone(), method, uri, grant: PhantomData })
+        Ok(Self { ctx, headers: parts.headers.clone(), query: parameters(&uri)?, uri, grant: PhantomData })
+    }
+}
+
+impl<P, Q> Caller<P, Q> {
+    /// The caller, and the parameters of the query.
+    pub(super) fn split(self) -> (Caller<P>, Q) {
+        let Self { ctx, headers, query, uri, grant } = self;
+        (Caller { ctx, headers, query: NoParameters {}, uri, grant }, query)
     }
 }
 
@@ -107,24 +115,31 @@ impl<T: DeserializeOwned + Send, S: Send + Sync> FromRequestParts<S> for Named<T
     }
 }
 
+/// The parameters of an operation that has none.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct NoParameters {}
+
 /// The parameters of the query. Unknown ones are refused by name.
-pub(super) struct Parameters<T>(pub(super) T);
+fn parameters<Q: DeserializeOwned>(uri: &Uri) -> Result<Q, Failure> {
+    let pairs = serde_html_form::Deserializer::from_bytes(uri.query().unwrap_or_default().as_bytes());
+    serde_path_to_error::deserialize(pairs).map_err(|error| {
+        let pointer = pointer_of(error.path());
+        // What the deserializer says of a parameter that is sent twice and takes one value.
+        let message = match error.inner().to_string() {
+            text if text == "unsupported value" => "must be sent once, with one value".to_owned(),
+            text => text,
+        };
+        Error::invalid(pointer, message).into()
+    })
+}
 
-impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Parameters<T> {
-    type Rejection = Failure;
-
-    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Failure> {
-        let query = parts.uri.query().unwrap_or_default();
-        let pairs = serde_html_form::Deserializer::from_bytes(query.as_bytes());
-        serde_path_to_error::deserialize(pairs).map(Self).map_err(|error| {
-            let pointer = pointer_of(error.path());
-            // What the deserializer says of a parameter that is sent twice and takes one value.
-            let message = match error.inner().to_string() {
-                text if text == "unsupported value" => "must be sent once, with one value".to_owned(),
-                text => text,
-            };
-            Error::invalid(pointer, message).into()
-        })
+/// A parameter that is `true` or `false`, and nothing that forms send for either.
+pub(super) fn flag<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<bool, D::Error> {
+    match std::borrow::Cow::<str>::deserialize(deserializer)?.as_ref() {
+        "true" => Ok(true),
+        "false" => Ok(false),
+        _ => Err(serde::de::Error::custom("must be true or false")),
     }
 }
 
@@ -226,7 +241,7 @@ pub(super) fn once<P>(api: &Api, caller: &Caller<P>, raw: &[u8]) -> Result<OpCon
     if let Some(key) = idempotency_key(&caller.headers)? {
         // Both mounts lead to the same operation.
         let path = caller.path().strip_prefix(MOUNT).unwrap_or(caller.path());
-        ctx.once = Some(Arc::new(api.app.once(&ctx, key, caller.method, path, raw)));
+        ctx.once = Some(Arc::new(api.app.once(&ctx, key, "POST", path, raw)));
     }
     Ok(ctx)
 }

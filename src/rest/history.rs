@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use super::Api;
 use super::datasources::DatasourcePath;
-use super::extract::{Caller, Named, Parameters};
+use super::extract::{Caller, Named};
 use super::link::{Position, whole};
 use super::model::{AuditEntry, DatasourceEvent, DatasourceMetric, DatasourceState, EventType};
 use super::reply::{Answer, Reply};
@@ -23,11 +23,11 @@ pub(super) struct EventParameters {
     #[serde(default, rename = "type")]
     types: Vec<EventType>,
     /// At most so many; 50 without a number.
-    #[param(minimum = 1, maximum = 200)]
-    limit: Option<u64>,
+    #[param(minimum = 1, maximum = 200, value_type = Option<u64>)]
+    limit: Option<String>,
     /// Skip so many first.
-    #[param(minimum = 0, maximum = 10000)]
-    offset: Option<u64>,
+    #[param(minimum = 0, maximum = 10000, value_type = Option<u64>)]
+    offset: Option<String>,
     /// Only what follows; from the `Link` of an earlier page. Not together with `offset`.
     cursor: Option<String>,
 }
@@ -43,10 +43,10 @@ pub(super) struct EventParameters {
 )]
 pub(super) async fn events(
     State(api): State<Api>,
-    caller: Caller<Read>,
+    caller: Caller<Read, EventParameters>,
     Named(path): Named<DatasourcePath>,
-    Parameters(query): Parameters<EventParameters>,
 ) -> Answer {
+    let (caller, query) = caller.split();
     let types = query.types.into_iter().map(|t| t.0).collect();
     let filter = EventFilter { datasource_id: Some(path.id), types };
     let position = Position { limit: query.limit, offset: query.offset, cursor: query.cursor };
@@ -74,10 +74,10 @@ pub(super) struct MetricParameters {
 )]
 pub(super) async fn metrics(
     State(api): State<Api>,
-    caller: Caller<Read>,
+    caller: Caller<Read, MetricParameters>,
     Named(path): Named<DatasourcePath>,
-    Parameters(query): Parameters<MetricParameters>,
 ) -> Answer {
+    let (caller, query) = caller.split();
     let window = query.window.unwrap_or_else(|| "15m".to_owned());
     let span = parse_duration(&window).map_err(|e| Error::invalid("/window", e))?;
     let metrics = api.app.datasource_metrics(&caller.ctx, path.id, span).await?;
@@ -109,11 +109,11 @@ pub(super) struct AuditParameters {
     /// Of this action, by the name of its event (such as `publish`).
     action: Option<String>,
     /// At most so many; 50 without a number.
-    #[param(minimum = 1, maximum = 200)]
-    limit: Option<u64>,
+    #[param(minimum = 1, maximum = 200, value_type = Option<u64>)]
+    limit: Option<String>,
     /// Skip so many first.
-    #[param(minimum = 0, maximum = 10000)]
-    offset: Option<u64>,
+    #[param(minimum = 0, maximum = 10000, value_type = Option<u64>)]
+    offset: Option<String>,
     /// Only what follows; from the `Link` of an earlier page. Not together with `offset`.
     cursor: Option<String>,
 }
@@ -126,11 +126,8 @@ pub(super) struct AuditParameters {
     responses((status = 200, description = "The page.", body = Vec<AuditEntry>)),
     security(("bearer" = ["admin"]))
 )]
-pub(super) async fn audit_log(
-    State(api): State<Api>,
-    caller: Caller<ReadAudit>,
-    Parameters(query): Parameters<AuditParameters>,
-) -> Answer {
+pub(super) async fn audit_log(State(api): State<Api>, caller: Caller<ReadAudit, AuditParameters>) -> Answer {
+    let (caller, query) = caller.split();
     let AuditParameters { datasource_id, actor, action, limit, offset, cursor } = query;
     let filter = AuditFilter { datasource_id, actor, action, fields: Vec::new() };
     let position = Position { limit, offset, cursor };

@@ -18,25 +18,18 @@ const BACK: char = '~';
 /// Where a page begins, as the client sent it.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Position {
-    pub(super) limit: Option<u64>,
-    pub(super) offset: Option<u64>,
+    pub(super) limit: Option<String>,
+    pub(super) offset: Option<String>,
     pub(super) cursor: Option<String>,
 }
 
 impl Position {
     pub(super) fn request<K: DeserializeOwned>(&self) -> Result<PageRequest<K>> {
-        let limit = self.limit.unwrap_or(PAGE_DEFAULT);
-        if !(1..=PAGE_MAX).contains(&limit) {
-            return Err(Error::invalid("/limit", format!("must be between 1 and {PAGE_MAX}")));
-        }
-        if self.offset.is_some() && self.cursor.is_some() {
+        let (limit, offset) = (self.limit()?, self.offset()?);
+        if offset.is_some() && self.cursor.is_some() {
             return Err(Error::invalid("/offset", "cannot be combined with cursor"));
         }
-        let offset = self.offset.unwrap_or(0);
-        if offset > OFFSET_MAX {
-            let message = format!("must be at most {OFFSET_MAX}; go on by the cursor of the link with rel=\"next\"");
-            return Err(Error::invalid("/offset", message));
-        }
+        let offset = offset.unwrap_or(0);
         let (after, before) = match self.cursor.as_deref() {
             None => (None, None),
             Some(cursor) => match cursor.strip_prefix(BACK) {
@@ -47,6 +40,24 @@ impl Position {
         Ok(PageRequest { backward: before.is_some(), after, before, limit, offset })
     }
 
+    fn limit(&self) -> Result<u64> {
+        let Some(text) = &self.limit else { return Ok(PAGE_DEFAULT) };
+        let limit = text.parse().ok().filter(|n| (1..=PAGE_MAX).contains(n));
+        limit.ok_or_else(|| Error::invalid("/limit", format!("must be a whole number between 1 and {PAGE_MAX}")))
+    }
+
+    fn offset(&self) -> Result<Option<u64>> {
+        let Some(text) = &self.offset else { return Ok(None) };
+        let offset = text.parse().ok().filter(|n| *n <= OFFSET_MAX);
+        let refusal = || {
+            let message = format!(
+                "must be a whole number of at most {OFFSET_MAX}; go on by the cursor of the link with rel=\"next\""
+            );
+            Error::invalid("/offset", message)
+        };
+        offset.map(Some).ok_or_else(refusal)
+    }
+
     /// A page as a JSON array, with its links.
     pub(super) fn reply<P, T, K: Serialize, M: Serialize>(
         &self,
@@ -55,18 +66,18 @@ impl Position {
         key: impl Fn(&T) -> K,
         model: impl Fn(T) -> M,
     ) -> Result<Reply> {
-        let links = self.links(caller, &page, key);
+        let links = self.links(caller, &page, key)?;
         let items: Vec<_> = page.items.into_iter().map(model).collect();
         Ok(Reply::ok(&items)?.header(header::LINK, links))
     }
 
-    fn links<P, T, K: Serialize>(&self, caller: &Caller<P>, page: &Page<T>, key: impl Fn(&T) -> K) -> String {
-        let limit = self.limit.unwrap_or(PAGE_DEFAULT);
-        let next_offset = self.offset.map(|offset| offset + limit).filter(|offset| *offset <= OFFSET_MAX);
-        let at = |position: Option<(&str, String)>| link(caller, self.limit, position);
+    fn links<P, T, K: Serialize>(&self, caller: &Caller<P>, page: &Page<T>, key: impl Fn(&T) -> K) -> Result<String> {
+        let (limit, offset) = (self.limit()?, self.offset()?);
+        let next_offset = offset.map(|offset| offset + limit).filter(|offset| *offset <= OFFSET_MAX);
+        let at = |position: Option<(&str, String)>| link(caller, self.limit.as_deref(), position);
         let mut links = vec![format!("<{}>; rel=\"first\"", at(None))];
         if page.has_previous {
-            let previous = match (self.offset, page.items.first()) {
+            let previous = match (offset, page.items.first()) {
                 (Some(offset), _) => Some(("offset", offset.saturating_sub(limit).to_string())),
                 (None, Some(first)) => Some(("cursor", format!("{BACK}{}", encode_cursor(&key(first))))),
                 (None, None) => None,
@@ -81,17 +92,17 @@ impl Position {
             };
             links.extend(next.map(|position| format!("<{}>; rel=\"next\"", at(Some(position)))));
         }
-        links.join(", ")
+        Ok(links.join(", "))
     }
 }
 
 /// The same request at another place.
-fn link<P>(caller: &Caller<P>, limit: Option<u64>, position: Option<(&str, String)>) -> String {
+fn link<P>(caller: &Caller<P>, limit: Option<&str>, position: Option<(&str, String)>) -> String {
     let mut query = Serializer::new(String::new());
     let kept = parse(caller.query().as_bytes()).filter(|(name, _)| !["limit", "offset", "cursor"].contains(&&**name));
     query.extend_pairs(kept);
     if let Some(limit) = limit {
-        query.append_pair("limit", &limit.to_string());
+        query.append_pair("limit", limit);
     }
     if let Some((name, value)) = position {
         query.append_pair(name, &value);

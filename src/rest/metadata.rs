@@ -4,7 +4,7 @@ use axum::extract::State;
 use uuid::Uuid;
 
 use super::datasources::DatasourcePath;
-use super::extract::{Caller, Named, Parameters, Patch};
+use super::extract::{Caller, Named, Patch};
 use super::link::Position;
 use super::model::{AuditEntry, DatasourceMetadata, UpdateMetadata};
 use super::reply::{Answer, Reply};
@@ -82,10 +82,10 @@ pub(super) async fn patch(
 )]
 pub(super) async fn audit(
     State(api): State<Api>,
-    caller: Caller<ReadAudit>,
+    caller: Caller<ReadAudit, PageParameters>,
     Named(path): Named<DatasourcePath>,
-    Parameters(query): Parameters<PageParameters>,
 ) -> Answer {
+    let (caller, query) = caller.split();
     let position = Position::from(query);
     let page = api.app.metadata_audit(&caller.ctx, path.id, &position.request()?).await?;
     Ok(position.reply(&caller, page, |e| e.seq, AuditEntry::from)?)

@@ -135,6 +135,14 @@ fn complete(method: &str, operation: &mut Value) {
         let about = "The ETag that the caller has: answered with 304 when the body is still the same.";
         headers.push(header("If-None-Match", about, json!({ "type": "string" })));
     }
+    for content in operation
+        .pointer_mut("/requestBody/content")
+        .and_then(Value::as_object_mut)
+        .into_iter()
+        .flat_map(Map::values_mut)
+    {
+        content["example"] = example(&id);
+    }
     let all: Vec<_> = parameters.into_iter().chain(headers).collect();
     if !all.is_empty() {
         operation["parameters"] = Value::Array(all);
@@ -173,6 +181,28 @@ fn complete(method: &str, operation: &mut Value) {
     }
     for (name, about, schema) in replies {
         operation["responses"][success]["headers"][name] = json!({ "description": about, "schema": schema });
+    }
+}
+
+/// A body as a client would send it; the lifecycle verbs take a reason, or nothing at all.
+fn example(id: &str) -> Value {
+    let config = json!({
+        "connector": { "type": "webhook", "auth": { "type": "none" } },
+        "mapping": { "outputs": [{ "kind": "order", "id": "$.id", "fields": { "total": "$.amount" } }] },
+    });
+    match id {
+        "createDatasource" => json!({ "name": "orders", "type": "webhook", "tags": ["billing"], "config": config }),
+        "updateDatasource" => json!({ "description": "All orders", "reason": "It said nothing" }),
+        "patchDatasource" => json!({ "description": "All orders", "team": null }),
+        "cloneDatasource" => json!({ "name": "orders copy" }),
+        "createDatasourceVersion" => json!({ "config": config, "summary": "Reads the amount" }),
+        "publishDatasource" => json!({ "version": 1, "comment": "Go live" }),
+        "rollbackDatasource" => json!({ "targetVersion": 1, "comment": "Not yet" }),
+        "testDatasource" => json!({ "payload": { "id": "A-1", "amount": 12.5 } }),
+        "setDatasourceSecret" => json!({ "key": "signing_key", "value": "correct horse", "reason": "It was leaked" }),
+        "updateDatasourceMetadata" => json!({ "ownerId": "ada", "tags": ["billing"], "reason": "Moved to billing" }),
+        "validateConfig" => json!({ "config": config }),
+        _ => json!({ "reason": "Maintenance" }),
     }
 }
 

@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use super::Api;
 use super::datasources::{DatasourcePath, shown};
-use super::extract::{Body, Caller, Named, OptionalBody, Parameters, once};
+use super::extract::{Body, Caller, Named, OptionalBody, flag, once};
 use super::idempotency;
 use super::link::whole;
 use super::model::{Action, DatasourceDetail, DatasourceSecret, SecretSet, SetSecret};
@@ -30,7 +30,7 @@ pub(super) struct SecretPath {
 #[into_params(parameter_in = Query)]
 pub(super) struct DeleteParameters {
     /// `true`: also when the published version runs with it; its next start will fail.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "flag")]
     force: bool,
     /// Why; for the audit log.
     #[param(max_length = 4000)]
@@ -96,10 +96,10 @@ pub(super) async fn set(
 )]
 pub(super) async fn delete(
     State(api): State<Api>,
-    caller: Caller<ManageSecrets>,
+    caller: Caller<ManageSecrets, DeleteParameters>,
     Named(path): Named<SecretPath>,
-    Parameters(query): Parameters<DeleteParameters>,
 ) -> Answer {
+    let (caller, query) = caller.split();
     let input = app::DeleteSecret { id: path.id, key: path.key, force: query.force, reason: query.reason };
     let (_, secret) = api.app.delete_secret(&caller.ctx, input).await?;
     Ok(Reply::ok(&DatasourceSecret::from(secret))?)

@@ -8,7 +8,7 @@ use uuid::Uuid;
 use super::Api;
 use super::datasources::DatasourcePath;
 use super::etag;
-use super::extract::{Body, Caller, Named, Parameters, once};
+use super::extract::{Body, Caller, Named, once};
 use super::idempotency::{self, lost};
 use super::link::Position;
 use super::model::{CreateVersion, DatasourceVersion, VersionDiff};
@@ -44,11 +44,11 @@ pub(super) struct DiffPath {
 #[into_params(parameter_in = Query)]
 pub(super) struct PageParameters {
     /// At most so many; 50 without a number.
-    #[param(minimum = 1, maximum = 200)]
-    limit: Option<u64>,
+    #[param(minimum = 1, maximum = 200, value_type = Option<u64>)]
+    limit: Option<String>,
     /// Skip so many first.
-    #[param(minimum = 0, maximum = 10000)]
-    offset: Option<u64>,
+    #[param(minimum = 0, maximum = 10000, value_type = Option<u64>)]
+    offset: Option<String>,
     /// Only what follows; from the `Link` of an earlier page. Not together with `offset`.
     cursor: Option<String>,
 }
@@ -70,10 +70,10 @@ impl From<PageParameters> for Position {
 )]
 pub(super) async fn list(
     State(api): State<Api>,
-    caller: Caller<Read>,
+    caller: Caller<Read, PageParameters>,
     Named(path): Named<DatasourcePath>,
-    Parameters(query): Parameters<PageParameters>,
 ) -> Answer {
+    let (caller, query) = caller.split();
     let position = Position::from(query);
     let (page, total) = api.app.version_history(&caller.ctx, path.id, &position.request()?).await?;
     let reply = position.reply(&caller, page, |v| v.version, DatasourceVersion::from)?;

@@ -22,6 +22,8 @@ impl SinkCatalog {
         Self::of(vec![
             Box::new(console::Console::new()),
             Box::new(jsonl::Jsonl::new()),
+            #[cfg(feature = "kafka")]
+            Box::new(super::kafka::Kafka::new()),
             #[cfg(feature = "nats")]
             Box::new(super::nats::Nats::new()),
         ])

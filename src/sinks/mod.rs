@@ -14,6 +14,8 @@ use crate::error::Problem;
 pub mod catalog;
 mod console;
 mod jsonl;
+#[cfg(feature = "kafka")]
+mod kafka;
 #[cfg(feature = "nats")]
 mod nats;
 

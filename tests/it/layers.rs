@@ -10,7 +10,7 @@ mod paths;
 mod rules;
 
 use paths::{Found, find_paths};
-use rules::{MAX_LINES, PERSISTENCE, TRANSPORTS, edge_rule, floor, no_floor};
+use rules::{FOREIGN_DATABASES, MAX_LINES, PERSISTENCE, TRANSPORTS, edge_rule, floor, no_floor};
 
 const ROOT_CRATE: &str = "datasource_studio";
 
@@ -92,7 +92,9 @@ fn judge(path: &str, module: &[String], found: &Found) -> Option<String> {
 
 fn extern_rule(from: &str, found: &Found) -> Option<String> {
     let name = found.segments[0].as_str();
-    if PERSISTENCE.contains(&name) && from != "store" {
+    // What speaks to databases of other people has nothing to do with ours.
+    let foreign = FOREIGN_DATABASES.iter().any(|place| found.module.iter().map(String::as_str).take(2).eq(*place));
+    if PERSISTENCE.contains(&name) && from != "store" && !foreign {
         return Some("only src/store and the migration crate know the database".to_owned());
     }
     let own = floor(from)?;

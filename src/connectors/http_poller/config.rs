@@ -13,9 +13,9 @@ use serde_json_path::JsonPath;
 
 use super::auth::Auth;
 use super::paginate::Pagination;
-use super::schedule::Schedule;
 use crate::connectors::ConnectorError;
 use crate::connectors::decode::JsonFormat;
+use crate::connectors::schedule::Schedule;
 use crate::domain::{HumanDuration, Timestamp};
 use crate::error::Problem;
 

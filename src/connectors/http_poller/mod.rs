@@ -3,7 +3,6 @@
 //! | file | idea |
 //! |---|---|
 //! | `config` | the settings, their JSON Schema and their rules |
-//! | `schedule` | when to poll |
 //! | `poll` | one poll: pages, deliveries, checkpoint |
 //! | `fetch` | one page: request, retries, status, size |
 //! | `auth` | credentials on a request |
@@ -28,7 +27,6 @@ mod config;
 mod fetch;
 mod paginate;
 mod poll;
-mod schedule;
 
 use config::{HttpPollerConfig, Plan};
 use fetch::Fetcher;

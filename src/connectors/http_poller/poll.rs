@@ -14,8 +14,8 @@ use super::checkpoint::{Checkpoint, fingerprint};
 use super::config::Plan;
 use super::fetch::{Fetched, Fetcher};
 use super::paginate::Pager;
-use super::schedule::Schedule;
 use crate::connectors::decode::JsonFormat;
+use crate::connectors::schedule::Schedule;
 use crate::connectors::{ConnectorError, Outlet};
 use crate::egress::Egress;
 

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use axum::Router;
 use axum::extract::{Query, State};
-use axum::http::{HeaderMap, StatusCode, Uri, header};
+use axum::http::{HeaderMap, Method, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{any, get, post};
 
@@ -51,7 +51,7 @@ async fn a_page_is_one_document_and_lines_are_many() {
 
 #[tokio::test]
 async fn the_request_is_as_configured() {
-    let echo = any(|method: axum::http::Method, uri: Uri, headers: HeaderMap, body: String| async move {
+    let echo = any(|method: Method, uri: Uri, headers: HeaderMap, body: String| async move {
         let header = |name: &str| headers.get(name).map(|v| v.to_str().expect("text").to_owned());
         let seen = json!({
             "method": method.as_str(), "uri": uri.to_string(), "body": body,

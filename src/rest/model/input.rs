@@ -12,7 +12,7 @@ use super::words::{Comment, Label, Name, Tags, connector_type};
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub(in crate::rest) struct CreateDatasource {
     /// Unique in the project.
-    #[schema(value_type = Name, example = "door-sensors")]
+    #[schema(value_type = Name)]
     pub(in crate::rest) name: String,
     /// The connector type, see `GET /api/v1/connector-types`.
     #[serde(rename = "type")]
@@ -122,7 +122,7 @@ pub(in crate::rest) struct CloneDatasource {
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub(in crate::rest) struct CreateVersion {
     /// The configuration document, checked as a whole.
-    #[schema(value_type = Object, example = json!({ "connector": { "type": "webhook", "auth": { "type": "none" } } }))]
+    #[schema(value_type = Object)]
     pub(in crate::rest) config: Value,
     /// What to say of it.
     #[schema(value_type = Option<Comment>)]
@@ -173,7 +173,7 @@ pub(in crate::rest) struct Action {
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub(in crate::rest) struct SetSecret {
     /// The key that configurations name.
-    #[schema(pattern = r"^[A-Za-z0-9_.\-]{1,128}$", example = "signing_key")]
+    #[schema(pattern = r"^[A-Za-z0-9_.\-]{1,128}$")]
     pub(in crate::rest) key: String,
     /// The value; no answer ever has it. At most 65,536 bytes.
     #[serde(deserialize_with = "secret")]
@@ -214,8 +214,8 @@ pub(in crate::rest) struct TestDatasource {
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub(in crate::rest) struct CheckConfig {
-    /// The configuration document.
-    #[schema(value_type = Object)]
+    /// The configuration document, whatever it is.
+    #[schema(value_type = Value)]
     pub(in crate::rest) config: Value,
 }
 

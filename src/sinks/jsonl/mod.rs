@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::{Sink, SinkContext, SinkError, SinkSpec, SinkType, lines};
-use crate::domain::{HumanDuration, Record};
+use crate::domain::{HumanDuration, Record, relative_parts};
 use crate::error::Problem;
 use crate::mapping::schema_of;
 
@@ -105,7 +105,7 @@ impl SinkType for Jsonl {
             return vec![Problem::new("", "the settings are not those of a jsonl sink")];
         };
         let mut problems = Vec::new();
-        if let Some(Err(problem)) = config.path.as_deref().map(place::parts) {
+        if let Some(Err(problem)) = config.path.as_deref().map(relative_parts) {
             problems.push(Problem::new("/path", problem));
         }
         if config.rotate.max_age.is_some_and(|age| age.0 < Duration::from_secs(1)) {

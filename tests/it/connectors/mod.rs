@@ -1,9 +1,20 @@
 //! Connectors and sinks against the real systems: each test starts its own.
 
+#[cfg(feature = "kafka")]
+mod kafka;
+#[cfg(feature = "sql")]
+mod mariadb;
 #[cfg(feature = "nats")]
 mod nats;
 #[cfg(feature = "nats")]
 mod nats_server;
+
+#[cfg(feature = "object_store")]
+mod object_store;
+#[cfg(feature = "object_store")]
+mod s3_server;
+#[cfg(feature = "sql")]
+mod sql;
 
 use serde_json::{Value, json};
 

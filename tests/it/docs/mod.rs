@@ -6,6 +6,7 @@
 mod examples;
 mod first_run;
 mod links;
+mod rest_page;
 mod schema_table;
 
 use std::path::Path;

@@ -47,6 +47,9 @@ const FORBIDDEN: &[(&str, &str, &str)] = &[
 /// Crates that only `src/store` may name.
 pub(super) const PERSISTENCE: &[&str] = &["sea_orm", "sea_orm_migration", "sqlx"];
 
+/// Modules that speak SQL to databases other than ours.
+pub(super) const FOREIGN_DATABASES: &[[&str; 2]] = &[["connectors", "sql"], ["sinks", "postgres"]];
+
 /// Crates that only F4 and above may name.
 pub(super) const TRANSPORTS: &[&str] =
     &["async_graphql", "async_graphql_axum", "async_graphql_parser", "axum", "tower_http"];

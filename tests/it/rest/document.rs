@@ -57,6 +57,9 @@ fn every_operation_says_all_that_a_client_must_know() {
         assert_eq!(has("404"), operation.is_about_one(), "{id}");
         let body = details.get("requestBody").is_some();
         assert_eq!((has("413"), has("415")), (body, body), "{id}");
+        for (media, content) in details["requestBody"]["content"].as_object().into_iter().flatten() {
+            assert!(content["example"].is_object(), "{id} has no example of {media}");
+        }
         let parameters = details["parameters"].as_array().cloned().unwrap_or_default();
         let named: BTreeSet<_> = parameters.iter().filter_map(|p| p["name"].as_str()).collect();
         assert_eq!(named.contains("Idempotency-Key"), operation.method == "POST" && id != "validateConfig", "{id}");

@@ -111,7 +111,9 @@ on_both_databases! {
         for (query, pointer, says) in [
             ("limit=0", "/limit", "between 1 and 200"),
             ("limit=201", "/limit", "between 1 and 200"),
-            ("limit=-1", "/limit", "invalid digit"),
+            ("limit=-1", "/limit", "between 1 and 200"),
+            ("limit=", "/limit", "between 1 and 200"),
+            ("offset=x", "/offset", "whole number"),
             ("limit=1&limit=2", "/limit", "once"),
             ("offset=10001", "/offset", "cursor"),
             (&format!("offset=1&cursor={cursor}"), "/offset", "combined"),
@@ -120,7 +122,7 @@ on_both_databases! {
             ("cursor=", "/cursor", "gave out"),
             ("sort=size", "/sort", "-createdAt"),
             ("status=lost", "/status/0", "draft"),
-            ("archived=perhaps", "/archived", "\"true\""),
+            ("archived=on", "/archived", "true or false"),
             ("colour=red", "/colour", "colour"),
         ] {
             let refusal = admin.get(&format!("/datasources?{query}")).await.refused(400, "VALIDATION_FAILED");
@@ -129,5 +131,10 @@ on_both_databases! {
             assert_eq!(problem["pointer"], pointer, "{query}");
         }
         admin.get("/datasources?offset=10000").await.ok(200);
+        // Also where there are no parameters at all.
+        for path in ["/api/v1/viewer?colour=red".to_owned(), format!("/datasources/{}?colour=red", uuid::Uuid::nil())] {
+            let refusal = admin.get(&path).await.refused(400, "VALIDATION_FAILED");
+            assert_eq!(refusal["problems"][0]["pointer"], "/colour", "{path}");
+        }
     }
 }
