@@ -64,7 +64,7 @@ pub struct ServeSettings {
         action = clap::ArgAction::Set, help_heading = "Node")]
     pub sync_prune: bool,
 
-    /// How often the directory is looked at when nothing tells of a change
+    /// How often the directory is imported though no file changed: what was edited past it does not stay
     #[arg(long, env = "STUDIO_SYNC_INTERVAL", value_name = "DURATION", default_value = "30s", help_heading = "Node")]
     pub sync_interval: HumanDuration,
 }

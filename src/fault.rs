@@ -34,6 +34,11 @@ impl Fault {
         Self { code, message: message.into(), kind: FaultKind::Permanent }
     }
 
+    /// Whether the peer named a time before which there is no use in trying, and it is further away than `limit`.
+    pub fn asks_to_wait(&self, limit: Duration) -> bool {
+        matches!(self.kind, FaultKind::Transient { retry_after: Some(wait) } if wait > limit)
+    }
+
     pub fn is_permanent(&self) -> bool {
         self.kind == FaultKind::Permanent
     }

@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
+use tokio_util::task::AbortOnDropHandle;
 use uuid::Uuid;
 
 use super::change::{Journal, journal};
@@ -33,6 +34,14 @@ pub struct CheckRun {
     pub steps: Vec<CheckStep>,
 }
 
+/// Looks at a source on a task of its own: the client of another system may need a deep stack,
+/// and whoever gives up takes the look with it.
+pub(super) async fn on_own_task<T: Send + 'static>(
+    look: impl Future<Output = Result<T>> + Send + 'static,
+) -> Result<T> {
+    AbortOnDropHandle::new(tokio::spawn(look)).await.map_err(Error::internal)?
+}
+
 impl CheckRun {
     pub fn success(&self) -> bool {
         self.steps.iter().all(|step| step.outcome.is_ok())
@@ -42,6 +51,10 @@ impl CheckRun {
 impl App {
     pub async fn check_source(&self, ctx: &OpContext, request: CheckRequest) -> Result<CheckRun> {
         let proof = ctx.authorize::<Test>()?;
+        self.run_once(ctx, &proof, Box::pin(self.run_check(ctx, &proof, request))).await
+    }
+
+    async fn run_check(&self, ctx: &OpContext, proof: &Authorized<Test>, request: CheckRequest) -> Result<CheckRun> {
         let tx = self.store.read(proof.scope()).await?;
         let row = tx.datasource(request.id).await?.ok_or_else(|| Error::not_found("datasource"))?;
         let number = request.version.unwrap_or(row.latest_version);
@@ -51,15 +64,18 @@ impl App {
         let version = tx.version(row.id, number).await?.ok_or_else(|| Error::not_found("version"))?;
         drop(tx);
         let plan = Plan::compile(self.connectors(), self.sinks(), &version.config).map_err(Error::config_invalid)?;
-        let connector = self.connectors().get(&plan.document.connector_type);
-        let connector = connector.ok_or_else(|| Error::internal("connector type vanished"))?;
-
         let published = row.current_version == Some(number);
-        let (config, context) = self.source(ctx, &proof, &row, published, &plan.document).await?;
+        let (config, context) = self.source(ctx, proof, &row, published, &plan.document).await?;
         let _turn = take_turn(&self.test_slots).await?;
         let began = Instant::now();
-        let steps = match tokio::time::timeout(CHECK_MAX, connector.check(&config, context)).await {
-            Ok(steps) => steps,
+        let (registry, kind) = (self.registry.clone(), plan.document.connector_type);
+        let check = on_own_task(async move {
+            let connector =
+                registry.connectors().get(&kind).ok_or_else(|| Error::internal("connector type vanished"))?;
+            Ok(connector.check(&config, context).await)
+        });
+        let steps = match tokio::time::timeout(CHECK_MAX, check).await {
+            Ok(steps) => steps?,
             Err(_) => {
                 let message = format!("the source did not answer within {} s", CHECK_MAX.as_secs());
                 let outcome = Err(ConnectorError::transient("timeout", message));
@@ -68,7 +84,7 @@ impl App {
         };
         let run = CheckRun { version: number, steps };
 
-        let mut tx = ctx.begin(&self.store, &proof).await?;
+        let mut tx = ctx.begin(&self.store, proof).await?;
         let failed = run.steps.iter().find_map(|step| Some((step.name, step.outcome.as_ref().err()?.code)));
         let details = json!({
             "success": run.success(),

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::change::{Journal, change, check, check_comment, check_not_archived, check_revision, journal, touch};
-use super::{App, MetadataChanges, OpContext, version};
+use super::{ActOn, App, MetadataChanges, OpContext, version};
 use crate::auth::Authorized;
 use crate::auth::policy::grant::{Archive, Edit, ManageMetadata, Read};
 use crate::domain::paging::{Page, PageRequest};
@@ -85,6 +85,7 @@ impl App {
     ) -> Result<Page<Datasource>> {
         let proof = ctx.authorize::<Read>()?;
         check_filter(filter)?;
+        order.check_cursors(page)?;
         self.store.read(proof.scope()).await?.datasources(filter, order, page).await
     }
 
@@ -296,11 +297,13 @@ impl App {
     }
 
     /// Brings an archived datasource back, stopped.
-    pub async fn restore_datasource(&self, ctx: &OpContext, id: Uuid, reason: Option<&str>) -> Result<Datasource> {
+    pub async fn restore_datasource(&self, ctx: &OpContext, input: ActOn) -> Result<Datasource> {
         let proof = ctx.authorize::<Archive>()?;
+        let reason = input.reason.as_deref();
         check_comment("/reason", reason)?;
         let mut tx = ctx.begin(&self.store, &proof).await?;
-        let mut row = tx.datasource_for_update(id).await?;
+        let mut row = tx.datasource_for_update(input.id).await?;
+        check_revision(&row, input.expected_revision)?;
         if row.archived_at.take().is_none() {
             return Ok(row);
         }

@@ -50,11 +50,13 @@ impl App {
         self.store.read(proof.scope()).await?.count_dead_letters(datasource_id, filter).await
     }
 
-    /// Puts another payload in the place of one that cannot be mapped. What it was is in the audit log only as its length.
+    /// Puts another payload in the place of one that cannot be mapped. What it was is in the audit log
+    /// only as its length. With `datasource_id`, it must be one of that datasource.
     pub async fn edit_dead_letter(
         &self,
         ctx: &OpContext,
         id: Uuid,
+        datasource_id: Option<Uuid>,
         payload: &Value,
         reason: Option<&str>,
     ) -> Result<DeadLetter> {
@@ -66,6 +68,9 @@ impl App {
         }
         let mut tx = ctx.begin(&self.store, &proof).await?;
         let old = tx.dead_letter_for_update(id).await?;
+        if datasource_id.is_some_and(|id| id != old.datasource_id) {
+            return Err(Error::not_found("dead letter"));
+        }
         let row = tx.datasource_for_update(old.datasource_id).await?;
         let letter = tx.edit_dead_letter(&proof, id, &text).await?;
         let bytes = |text: &str| json!(format!("{} bytes", text.len()));

@@ -3,8 +3,13 @@
 //! The key is claimed first in the very transaction that makes the change, so
 //! that both commit or neither does. The answer is kept right after; when the
 //! process ends in between, a replay tells how things are now.
+//!
+//! A run that leaves nothing behind, such as a test, claims its key before it
+//! begins, so that requests at the same time are one run. One that fails gives
+//! its key back; one whose process ended is lost once [`RUN_MAX`] is over.
 
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
 
 use uuid::Uuid;
 
@@ -12,12 +17,18 @@ use super::{App, OpContext};
 use crate::auth::Authorized;
 use crate::auth::policy::Grant;
 use crate::auth::policy::grant::Read;
+use crate::domain::now;
 use crate::error::{Error, Result};
 use crate::store::idempotency::{Answer, Claim};
 use crate::store::{Store, Tx};
 
 /// The longest answer that is kept, in bytes.
 const BODY_MAX: usize = 1024 * 1024;
+/// No run takes longer, with its turn, its source and the database.
+const RUN_MAX: Duration = Duration::from_secs(60);
+/// How long a replay waits for the answer of a run that is under way.
+const WAIT_MAX: Duration = Duration::from_secs(5);
+const LOOK_AGAIN: Duration = Duration::from_millis(50);
 
 /// The idempotency key of a request.
 #[derive(Debug)]
@@ -32,6 +43,8 @@ pub struct Once {
 pub enum Replay {
     /// It was answered so.
     Answered { status: u16, location: Option<String>, etag: Option<String>, body: String },
+    /// It runs, and has no answer yet.
+    UnderWay,
     /// It was done, but its answer was not kept: what it was about has to be looked up.
     Done { datasource_id: Option<Uuid>, version: Option<i32> },
     /// The key belongs to a request of another method, path, body or scope.
@@ -73,8 +86,20 @@ impl App {
         Once { claim, claimed: AtomicBool::new(false), taken: AtomicBool::new(false) }
     }
 
-    /// What a request with the key of `ctx` did before; `None` when there was none.
+    /// What a request with the key of `ctx` did before; `None` when there was none. Of one that still runs,
+    /// it waits some seconds for the answer.
     pub async fn replay(&self, ctx: &OpContext) -> Result<Option<Replay>> {
+        let patience = Instant::now() + WAIT_MAX;
+        loop {
+            let found = self.look_up(ctx).await?;
+            if !matches!(found, Some(Replay::UnderWay)) || Instant::now() > patience {
+                return Ok(found);
+            }
+            tokio::time::sleep(LOOK_AGAIN).await;
+        }
+    }
+
+    async fn look_up(&self, ctx: &OpContext) -> Result<Option<Replay>> {
         let proof = ctx.authorize::<Read>()?;
         let Some(once) = &ctx.once else { return Ok(None) };
         let Some(found) = self.store.read(proof.scope()).await?.idempotency_key(&proof, &once.claim.key).await? else {
@@ -87,8 +112,27 @@ impl App {
             Some(Answer { status, location, etag, body: Some(body) }) => {
                 Replay::Answered { status, location, etag, body }
             }
+            None if found.datasource_id.is_none() && now() < found.claimed_at + RUN_MAX => Replay::UnderWay,
             _ => Replay::Done { datasource_id: found.datasource_id, version: found.version },
         }))
+    }
+
+    /// Does `run` under the key of `ctx`, which is claimed before and given back when nothing comes of it.
+    pub(super) async fn run_once<P: Grant, T>(
+        &self,
+        ctx: &OpContext,
+        proof: &Authorized<P>,
+        run: impl Future<Output = Result<T>>,
+    ) -> Result<T> {
+        let Some(once) = &ctx.once else { return run.await };
+        once.begin(&self.store, proof).await?.commit().await?;
+        let mut claimed = ClaimedAhead { app: self, ctx, done: false };
+        let result = run.await;
+        claimed.done = true;
+        if result.is_err() {
+            release(self.clone(), ctx.clone()).await;
+        }
+        result
     }
 
     /// Keeps the answer to a request for its replay. The change stands whether or not this succeeds.
@@ -111,5 +155,36 @@ impl App {
         let tx = self.store.write(&proof).await?;
         tx.keep_answer(&proof, &once.claim, &answer).await?;
         tx.commit().await
+    }
+}
+
+/// Gives a key back when its request is dropped in the middle of the run, as when the client hangs up.
+struct ClaimedAhead<'a> {
+    app: &'a App,
+    ctx: &'a OpContext,
+    done: bool,
+}
+
+impl Drop for ClaimedAhead<'_> {
+    fn drop(&mut self) {
+        if !self.done
+            && let Ok(runtime) = tokio::runtime::Handle::try_current()
+        {
+            runtime.spawn(release(self.app.clone(), self.ctx.clone()));
+        }
+    }
+}
+
+/// Should this fail, the key is lost when the longest run is over.
+async fn release(app: App, ctx: OpContext) {
+    let Some(once) = &ctx.once else { return };
+    let released = async {
+        let proof = ctx.authorize::<Read>()?;
+        let tx = app.store.write(&proof).await?;
+        tx.release(&proof, &once.claim).await?;
+        tx.commit().await
+    };
+    if let Err(error) = released.await {
+        tracing::warn!(%error, detail = error.detail(), "an idempotency key is not given back");
     }
 }

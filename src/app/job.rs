@@ -55,15 +55,20 @@ impl App {
     }
 
     /// Ends a job; what it delivered so far stays delivered. Asked twice, it is done once.
-    pub async fn cancel_job(&self, ctx: &OpContext, id: Uuid) -> Result<Job> {
+    pub async fn cancel_job(&self, ctx: &OpContext, id: Uuid, reason: Option<&str>) -> Result<Job> {
         let proof = ctx.authorize::<Operate>()?;
+        check_comment("/reason", reason)?;
         let mut tx = ctx.begin(&self.store, &proof).await?;
         let job = tx.job(id).await?.ok_or_else(|| Error::not_found("job"))?;
         if job.finished_at.is_some() {
             return Ok(job);
         }
+        let row = tx.datasource(job.datasource_id).await?.ok_or_else(|| Error::not_found("datasource"))?;
         let job = tx.cancel_job(&proof, &job).await?;
+        let entry = journal(&row, EventType::JobCancelled, json!({ "jobId": job.id, "kind": job.task.kind() }));
+        ctx.journal(&mut tx, Journal { version: Some(job.version), reason, ..entry });
         tx.commit().await?;
+        self.metrics.lifecycle_event(EventType::JobCancelled);
         Ok(job)
     }
 

@@ -36,6 +36,14 @@ pub struct Rollback {
     pub repin_secrets: bool,
 }
 
+/// A datasource to do something to that takes no more than a reason.
+#[derive(Clone, Debug, Default)]
+pub struct ActOn {
+    pub id: Uuid,
+    pub reason: Option<String>,
+    pub expected_revision: Option<i64>,
+}
+
 impl App {
     pub async fn publish(&self, ctx: &OpContext, input: Publish) -> Result<(Datasource, Version)> {
         let proof = ctx.authorize::<PublishGrant>()?;
@@ -99,22 +107,24 @@ impl App {
         Ok(out)
     }
 
-    pub async fn start(&self, ctx: &OpContext, id: Uuid, reason: Option<&str>) -> Result<Datasource> {
+    pub async fn start(&self, ctx: &OpContext, input: ActOn) -> Result<Datasource> {
         let proof = ctx.authorize::<Operate>()?;
-        self.set_running(ctx, &proof, id, DesiredState::Running, reason).await
+        self.set_running(ctx, &proof, &input, DesiredState::Running).await
     }
 
-    pub async fn stop(&self, ctx: &OpContext, id: Uuid, reason: Option<&str>) -> Result<Datasource> {
+    pub async fn stop(&self, ctx: &OpContext, input: ActOn) -> Result<Datasource> {
         let proof = ctx.authorize::<Operate>()?;
-        self.set_running(ctx, &proof, id, DesiredState::Stopped, reason).await
+        self.set_running(ctx, &proof, &input, DesiredState::Stopped).await
     }
 
     /// Replaces the worker by a fresh one of the same version.
-    pub async fn restart(&self, ctx: &OpContext, id: Uuid, reason: Option<&str>) -> Result<Datasource> {
+    pub async fn restart(&self, ctx: &OpContext, input: ActOn) -> Result<Datasource> {
         let proof = ctx.authorize::<Operate>()?;
+        let (id, reason) = (input.id, input.reason.as_deref());
         check_comment("/reason", reason)?;
         let mut tx = ctx.begin(&self.store, &proof).await?;
         let row = tx.datasource_for_update(id).await?;
+        check_revision(&row, input.expected_revision)?;
         check_not_archived(&row)?;
         if desired(&tx, id).await? != DesiredState::Running {
             return Err(Error::conflict("the datasource is stopped; start it instead"));
@@ -131,13 +141,14 @@ impl App {
         &self,
         ctx: &OpContext,
         proof: &Authorized<Operate>,
-        id: Uuid,
+        input: &ActOn,
         wanted: DesiredState,
-        reason: Option<&str>,
     ) -> Result<Datasource> {
+        let (id, reason) = (input.id, input.reason.as_deref());
         check_comment("/reason", reason)?;
         let mut tx = ctx.begin(&self.store, proof).await?;
         let row = tx.datasource_for_update(id).await?;
+        check_revision(&row, input.expected_revision)?;
         check_not_archived(&row)?;
         if row.current_version.is_none() {
             return Err(Error::conflict("no version is published yet; publish one first"));
@@ -264,9 +275,12 @@ async fn check_pins_exist(tx: &Tx, version: &Version) -> Result<()> {
 }
 
 fn secrets_missing(keys: &[String]) -> Error {
-    let problems = keys
-        .iter()
-        .map(|key| Problem::new("/secrets", format!("the secret {key:?} is not set; set it with setDatasourceSecret")));
+    let problems = keys.iter().map(|key| {
+        Problem::new(
+            "/secrets",
+            format!("the secret {key:?} is not set; set it (setDatasourceSecret, or POST …/secrets)"),
+        )
+    });
     Error::with_problems(
         ErrorCode::SecretMissing,
         "the configuration names secrets that are not set",

@@ -32,7 +32,7 @@ pub use event::{EventStream, StateStream};
 pub use health::Check;
 pub use idempotency::{Once, Replay};
 pub use job::{Backfill, JobStream};
-pub use lifecycle::{Publish, Rollback};
+pub use lifecycle::{ActOn, Publish, Rollback};
 pub use live::{WatchStream, Watched};
 pub use metadata::{METADATA_FIELDS, MetadataChanges, UpdateMetadata};
 pub use metric::Metric;

@@ -4,8 +4,8 @@ use secrecy::SecretString;
 use serde_json::json;
 use uuid::Uuid;
 
-use super::change::{Journal, check, check_comment, check_not_archived, journal};
-use super::{App, OpContext};
+use super::change::{Journal, check, check_comment, check_not_archived, check_revision, journal};
+use super::{ActOn, App, OpContext};
 use crate::auth::Authorized;
 use crate::auth::policy::grant::{ManageSecrets, Read};
 use crate::domain::{Datasource, EventType, FieldChange, SecretInfo, check_secret_key};
@@ -128,11 +128,13 @@ impl App {
     }
 
     /// Lets the published version run with the newest values of its secrets.
-    pub async fn repin_secrets(&self, ctx: &OpContext, id: Uuid, reason: Option<&str>) -> Result<Datasource> {
+    pub async fn repin_secrets(&self, ctx: &OpContext, input: ActOn) -> Result<Datasource> {
         let proof = ctx.authorize::<ManageSecrets>()?;
+        let reason = input.reason.as_deref();
         check_comment("/reason", reason)?;
         let mut tx = ctx.begin(&self.store, &proof).await?;
-        let row = tx.datasource_for_update(id).await?;
+        let row = tx.datasource_for_update(input.id).await?;
+        check_revision(&row, input.expected_revision)?;
         check_not_archived(&row)?;
         self.repin_within(ctx, &proof, &mut tx, &row, reason).await?;
         tx.commit().await?;

@@ -7,6 +7,7 @@ use tokio::sync::Semaphore;
 use uuid::Uuid;
 
 use super::change::{Journal, check, journal};
+use super::check::on_own_task;
 use super::{App, OpContext};
 use crate::auth::Authorized;
 use crate::auth::policy::grant::{Read, Test};
@@ -120,7 +121,11 @@ impl App {
                 format!("is {} bytes long; the most is {PAYLOAD_MAX}", bytes.len()),
             ));
         }
-        let (row, number, config) = self.what_to_test(&proof, &request).await?;
+        self.run_once(ctx, &proof, Box::pin(self.run_test(ctx, &proof, &request))).await
+    }
+
+    async fn run_test(&self, ctx: &OpContext, proof: &Authorized<Test>, request: &TestRequest) -> Result<TestRun> {
+        let (row, number, config) = self.what_to_test(proof, request).await?;
         let plan = Plan::compile(self.connectors(), self.sinks(), &config).map_err(Error::config_invalid)?;
         if plan.document.connector_type != row.connector_type {
             let message = format!("must be {:?}, the type of the datasource", row.connector_type);
@@ -128,14 +133,14 @@ impl App {
         }
         let turn = take_turn(&self.test_slots).await?;
         let began = Instant::now();
-        let payload = self.payload(ctx, &proof, &row, number, &plan, &request.input).await?;
+        let payload = self.payload(ctx, proof, &row, number, &plan, &request.input).await?;
         let shown = match &request.input {
             TestInput::Payload(_) => None,
             _ => Some(String::from_utf8_lossy(&payload).into_owned()),
         };
         let kept =
             request.save_sample_as.as_ref().map(|name| (name.clone(), String::from_utf8_lossy(&payload).into_owned()));
-        let published = self.published_plan(&proof, &row, number).await?;
+        let published = self.published_plan(proof, &row, number).await?;
         let connectors = self.registry.clone();
         // The turn goes along: a run that outlives its caller still counts.
         let work = tokio::task::spawn_blocking(move || {
@@ -154,9 +159,9 @@ impl App {
 
         let outcome = if result.success() { Outcome::Success } else { Outcome::Failed };
         self.metrics.test_run(outcome);
-        let mut tx = ctx.begin(&self.store, &proof).await?;
+        let mut tx = ctx.begin(&self.store, proof).await?;
         if let Some((name, payload)) = kept {
-            tx.put_test_sample(&proof, &row.tenant, row.id, &name, &payload).await?;
+            tx.put_test_sample(proof, &row.tenant, row.id, &name, &payload).await?;
         }
         let details = json!({
             "success": result.success(),
@@ -223,10 +228,16 @@ impl App {
             TestInput::Fetch => {
                 let published = version.is_some() && version == row.current_version;
                 let (config, context) = self.source(ctx, proof, row, published, &plan.document).await?;
-                let fetched = tokio::time::timeout(FETCH_MAX, connector.sample(&config, context)).await;
                 let failed = |message: String| Error::new(ErrorCode::TestFailed, message);
-                let fetched = fetched.map_err(|_| failed("the source did not answer in time".into()))?;
-                let fetched = fetched.map_err(|e| failed(format!("the source could not be read: {}", e.message)))?;
+                let (registry, kind) = (self.registry.clone(), plan.document.connector_type.clone());
+                let fetch = on_own_task(async move {
+                    let connector = registry.connectors().get(&kind);
+                    let connector = connector.ok_or_else(|| Error::internal("connector type vanished"))?;
+                    let fetched = connector.sample(&config, context).await;
+                    fetched.map_err(|e| failed(format!("the source could not be read: {}", e.message)))
+                });
+                let fetched = tokio::time::timeout(FETCH_MAX, fetch).await;
+                let fetched = fetched.map_err(|_| failed("the source did not answer in time".into()))??;
                 let bytes = fetched.ok_or_else(|| {
                     Error::invalid("/fetch", "this connector waits to be called; pass a payload instead")
                 })?;

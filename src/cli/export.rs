@@ -8,7 +8,7 @@ use super::print;
 use crate::app::OpContext;
 use crate::auth::Actor;
 use crate::config::Settings;
-use crate::server::Offline;
+use crate::server::{Offline, plain};
 
 #[derive(Args)]
 pub(super) struct ExportArgs {
@@ -21,7 +21,7 @@ pub(super) struct ExportArgs {
     /// Only this project; files of others stay as they are
     #[arg(long)]
     project: Option<String>,
-    /// Also overwrite files that an export did not write, or that were changed since
+    /// Also overwrite files that an export did not write, or that were changed since, and remove all that it wrote
     #[arg(long)]
     force: bool,
     /// Print what was done as JSON, on stdout
@@ -34,7 +34,7 @@ pub(super) async fn run(settings: Settings, args: ExportArgs) -> Result<(), Stri
     let ctx = OpContext::new(Actor::system("export", args.org.as_str()), "export");
     let done = offline.app.export(&ctx, &args.directory, args.project.as_deref(), args.force).await;
     offline.close().await;
-    let done = done.map_err(|e| e.message().to_owned())?;
+    let done = done.map_err(plain)?;
     eprintln!(
         "{} written, {} removed, {} unchanged in {}",
         done.written.len(),

@@ -8,12 +8,12 @@ use std::process::ExitCode;
 use clap::{Args, ValueEnum};
 use tokio_util::sync::CancellationToken;
 
-use super::{complain, print, serve};
+use super::{complain, print, serve, visible};
 use crate::app::{Action, FindingKind, ImportOptions, Item, Mode, OpContext, Report, Watch};
 use crate::auth::Actor;
 use crate::config::Settings;
 use crate::domain::{HumanDuration, ManagedBy};
-use crate::server::Offline;
+use crate::server::{Offline, plain};
 
 pub(super) const HELP: &str = "Examples:
   datasource-studio import feeds --dry-run                 what would happen
@@ -56,6 +56,9 @@ pub(super) struct ImportArgs {
     /// Archive what this source keeps and the tree has no more
     #[arg(long)]
     prune: bool,
+    /// Prune also when that archives more than half of what the source keeps
+    #[arg(long, requires = "prune")]
+    prune_all: bool,
     /// Take over what somebody else keeps
     #[arg(long)]
     adopt: bool,
@@ -68,10 +71,10 @@ pub(super) struct ImportArgs {
     /// Print the report as JSON, on stdout
     #[arg(long)]
     json: bool,
-    /// Stay, and import again whenever the files change
+    /// Stay, and import again whenever the files change and at every poll
     #[arg(long)]
     watch: bool,
-    /// How often a watch looks by itself
+    /// How often a watch imports by itself, which undoes what was edited past the files
     #[arg(long, value_name = "DURATION", default_value = "30s")]
     poll: HumanDuration,
 }
@@ -91,6 +94,11 @@ pub(super) async fn run(settings: Settings, args: ImportArgs) -> Result<ExitCode
     if args.watch && (args.poll.0.is_zero() || args.dry_run) {
         return usage("--watch needs a --poll longer than 0s, and no --dry-run".into());
     }
+    if matches!(args.mode, ImportMode::Bootstrap)
+        && let Some(flag) = [("--prune", args.prune), ("--adopt", args.adopt)].iter().find(|(_, given)| *given)
+    {
+        return usage(format!("{} does nothing in a bootstrap; add --mode sync, or --mode check", flag.0));
+    }
     let options = ImportOptions {
         mode: match args.mode {
             ImportMode::Bootstrap => Mode::Bootstrap,
@@ -101,6 +109,7 @@ pub(super) async fn run(settings: Settings, args: ImportArgs) -> Result<ExitCode
         manager,
         project: args.project.clone(),
         prune: args.prune,
+        prune_all: args.prune_all,
         adopt: args.adopt,
         allow_unsupported: args.allow_unsupported,
         fail_fast: args.fail_fast,
@@ -111,7 +120,7 @@ pub(super) async fn run(settings: Settings, args: ImportArgs) -> Result<ExitCode
         follow(&offline, &ctx, args, options).await
     } else {
         let done = offline.app.import(&ctx, &args.paths, &options, &mut progress).await;
-        done.map_err(|e| e.message().to_owned()).and_then(|report| show(&report, args.json))
+        done.map_err(plain).and_then(|report| show(&report, args.json))
     };
     offline.close().await;
     code
@@ -130,7 +139,7 @@ async fn follow(
     let mut report = |done: crate::error::Result<Report>| {
         // What did not change since is not said again.
         let text = match &done {
-            Ok(report) if args.json => serde_json::to_string(report).unwrap_or_default(),
+            Ok(report) if args.json => visible::json(&serde_json::to_string(report).unwrap_or_default()),
             Ok(report) => describe(report),
             Err(error) => error.message().to_owned(),
         };
@@ -149,7 +158,8 @@ async fn follow(
 /// One line a resource; on a terminal they share one line.
 fn progress(done: usize, total: usize, item: &Item) {
     let mut err = std::io::stderr().lock();
-    let line = format!("[{done}/{total}] {} {}/{}", item.action.as_str(), item.project, item.name);
+    let (project, name) = (visible::inline(&item.project), visible::inline(&item.name));
+    let line = format!("[{done}/{total}] {} {project}/{name}", item.action.as_str());
     let _ = match err.is_terminal() {
         true => write!(err, "\r\x1b[2K{line}{}", if done == total { "\n" } else { "" }),
         false => writeln!(err, "{line}"),
@@ -159,7 +169,7 @@ fn progress(done: usize, total: usize, item: &Item) {
 
 fn show(report: &Report, json: bool) -> Result<ExitCode, String> {
     let text = match json {
-        true => serde_json::to_string_pretty(report).map_err(|e| e.to_string())?,
+        true => visible::json(&serde_json::to_string_pretty(report).map_err(|e| e.to_string())?),
         false => describe(report),
     };
     print(&text)?;
@@ -170,24 +180,26 @@ fn show(report: &Report, json: bool) -> Result<ExitCode, String> {
 /// What is as it should be is only counted.
 fn describe(report: &Report) -> String {
     let mut out = String::new();
-    for item in report.items.iter().filter(|item| item.action != Action::Unchanged || !item.findings.is_empty()) {
-        let _ = write!(out, "{:<10} {}/{}", item.action.as_str(), item.project, item.name);
+    let told = |item: &&Item| item.action != Action::Unchanged || !item.findings.is_empty() || item.reason.is_some();
+    for item in report.items.iter().filter(told) {
+        let (project, name) = (visible::inline(&item.project), visible::inline(&item.name));
+        let _ = write!(out, "{:<10} {project}/{name}", item.action.as_str());
         if let (Some(file), Some(position)) = (&item.file, item.position) {
-            let _ = write!(out, "  {file}:{}", position.line);
+            let _ = write!(out, "  {}:{}", visible::inline(file), position.line);
         }
         out.push('\n');
         if !item.changes.is_empty() {
-            let _ = writeln!(out, "           differs in {}", item.changes.join(", "));
+            let _ = writeln!(out, "           differs in {}", visible::inline(&item.changes.join(", ")));
         }
         if !item.missing_secrets.is_empty() {
             let _ = writeln!(
                 out,
                 "           is published when these secrets are set: {}",
-                item.missing_secrets.join(", ")
+                visible::inline(&item.missing_secrets.join(", "))
             );
         }
         for why in item.reason.iter().chain(&item.error) {
-            let _ = writeln!(out, "           {why}");
+            let _ = writeln!(out, "           {}", visible::inline(why));
         }
         for finding in &item.findings {
             let kind = match finding.kind {
@@ -195,11 +207,14 @@ fn describe(report: &Report) -> String {
                 FindingKind::Unsupported => "unsupported: ",
                 FindingKind::Note => "note: ",
             };
-            let _ = writeln!(out, "           {kind}{finding}");
+            let _ = writeln!(out, "           {kind}{}", visible::inline(&finding.to_string()));
         }
     }
     for finding in &report.findings {
-        let _ = writeln!(out, "{:<10} {finding}", "unread");
+        let _ = writeln!(out, "{:<10} {}", "unread", visible::inline(&finding.to_string()));
+    }
+    if let Some(why) = &report.prune_refused {
+        let _ = writeln!(out, "{:<10} {why}", "refused");
     }
     let counts: Vec<_> = report.summary.iter().map(|(action, count)| format!("{count} {action}")).collect();
     let what = if report.applied { "done" } else { "plan" };

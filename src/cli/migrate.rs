@@ -4,6 +4,7 @@ use clap::Subcommand;
 
 use super::print;
 use crate::config::Settings;
+use crate::server::plain;
 use crate::store::{DatabaseUrl, Store};
 
 #[derive(Subcommand)]
@@ -33,7 +34,6 @@ pub(super) enum Migrate {
 
 pub(super) async fn run(settings: Settings, command: Migrate) -> Result<(), String> {
     let url = DatabaseUrl::from_settings(&settings)?;
-    let plain = |e: crate::error::Error| format!("{} {}", e.message(), e.detail().unwrap_or_default());
     let store = Store::connect(url, &settings).await.map_err(plain)?;
     match command {
         Migrate::Up { steps } => {

@@ -4,6 +4,7 @@ mod export;
 mod import;
 mod migrate;
 mod serve;
+mod visible;
 
 use std::ffi::OsString;
 use std::io::Write as _;
@@ -165,5 +166,5 @@ fn print(text: &str) -> Result<(), String> {
 }
 
 fn complain(message: &str) {
-    let _ = writeln!(std::io::stderr(), "error: {message}");
+    let _ = writeln!(std::io::stderr(), "error: {}", visible::lines(message));
 }

@@ -29,7 +29,9 @@ impl Catalog {
             Box::new(super::object_store::Objects::new()),
             #[cfg(feature = "sql")]
             Box::new(super::sql::Sql::new()),
+            Box::new(super::sse::Sse::new()),
             Box::new(webhook::Webhook::new()),
+            Box::new(super::websocket::WebSocket::new()),
         ])
     }
 

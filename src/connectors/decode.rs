@@ -85,7 +85,6 @@ impl JsonFormat {
 
 /// Delivers the documents of many payloads together, with the checkpoint behind them. A payload that cannot
 /// be decoded is set aside and does not hold up the others.
-#[cfg(any(feature = "nats", feature = "kafka"))]
 pub(super) async fn hand_over<'a>(
     payloads: impl Iterator<Item = &'a [u8]> + Send,
     decode: impl Fn(&[u8]) -> Result<Vec<Value>, String> + Send,

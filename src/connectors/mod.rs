@@ -27,10 +27,13 @@ mod kafka;
 mod nats;
 #[cfg(feature = "object_store")]
 mod object_store;
+mod push_client;
 mod schedule;
 #[cfg(feature = "sql")]
 mod sql;
+mod sse;
 mod webhook;
+mod websocket;
 
 #[cfg(test)]
 mod compliance;

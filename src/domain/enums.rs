@@ -150,6 +150,7 @@ string_enum! {
         ReplayEnded = "replay_ended",
         DeadLetterEdited = "dead_letter_edited",
         DeadLettersDiscarded = "dead_letters_discarded",
+        JobCancelled = "job_cancelled",
         LogLevelSet = "log_level_set",
         /// Never stored: marks a gap in a feed whose events are no longer kept.
         Dropped = "dropped",

@@ -3,7 +3,9 @@
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use super::paging::PageRequest;
 use super::{Datasource, DatasourceStatus, EventType, Timestamp};
+use crate::error::{Error, Result};
 
 /// Narrows a list. Empty lists and `None` do not narrow.
 #[derive(Clone, Debug, Default)]
@@ -22,22 +24,23 @@ pub struct DatasourceFilter {
     pub archived: bool,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum DatasourceOrderField {
     Name,
     CreatedAt,
     UpdatedAt,
 }
 
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DatasourceOrder {
     pub field: DatasourceOrderField,
     pub descending: bool,
 }
 
-/// Names a row in any of the orders; the id settles equal values.
+/// Names a row in one of the orders; the id settles equal values.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct DatasourceKey {
+    pub order: DatasourceOrder,
     pub name: String,
     pub at: Timestamp,
     pub id: Uuid,
@@ -45,13 +48,23 @@ pub struct DatasourceKey {
 
 impl DatasourceOrder {
     pub fn key(self, row: &Datasource) -> DatasourceKey {
-        match self.field {
-            DatasourceOrderField::Name => {
-                DatasourceKey { name: row.name.clone(), at: Timestamp::UNIX_EPOCH, id: row.id }
+        let (name, at) = match self.field {
+            DatasourceOrderField::Name => (row.name.clone(), Timestamp::UNIX_EPOCH),
+            DatasourceOrderField::CreatedAt => (String::new(), row.created_at),
+            DatasourceOrderField::UpdatedAt => (String::new(), row.updated_at),
+        };
+        DatasourceKey { order: self, name, at, id: row.id }
+    }
+
+    /// Refuses a cursor of another order, which would skip and repeat rows.
+    pub fn check_cursors(self, page: &PageRequest<DatasourceKey>) -> Result<()> {
+        for (pointer, key) in [("/after", &page.after), ("/before", &page.before)] {
+            if key.as_ref().is_some_and(|key| key.order != self) {
+                let message = "is a cursor of another order; keep the order, or begin at the first page";
+                return Err(Error::invalid(pointer, message));
             }
-            DatasourceOrderField::CreatedAt => DatasourceKey { name: String::new(), at: row.created_at, id: row.id },
-            DatasourceOrderField::UpdatedAt => DatasourceKey { name: String::new(), at: row.updated_at, id: row.id },
         }
+        Ok(())
     }
 }
 

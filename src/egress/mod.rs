@@ -18,6 +18,8 @@ use crate::config::EgressRule;
 use crate::fault::Fault;
 
 mod address;
+pub mod database;
+pub mod headers;
 #[cfg(feature = "kafka")]
 pub mod kafka;
 #[cfg(feature = "nats")]
@@ -25,6 +27,7 @@ pub mod nats;
 #[cfg(feature = "object_store")]
 pub mod object_http;
 mod redirect;
+pub mod status;
 pub mod tls;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -72,6 +75,13 @@ impl Egress {
             }
         }
         Err(redirect::too_many())
+    }
+
+    /// Sends `request` to where it says and nowhere else: for what is written, a redirect is no answer.
+    pub async fn send_directly(&self, request: Request) -> Result<Response, Fault> {
+        self.check(request.url())?;
+        let origin = request.url().origin().ascii_serialization();
+        self.client()?.execute(request).await.map_err(|e| failure(&origin, &e))
     }
 
     /// The addresses of a host that may be connected to. A client that takes addresses is given these, and cannot

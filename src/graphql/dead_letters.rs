@@ -229,7 +229,7 @@ impl DeadLetterMutation {
     ) -> Result<DeadLetterPayload> {
         let id = uuid("/id", &input.id).shaped(ctx)?;
         let (app, op) = (ctx.data::<App>()?, ctx.data::<OpContext>()?);
-        let letter = app.edit_dead_letter(op, id, &input.payload.0, input.reason.as_deref()).await.shaped(ctx)?;
+        let letter = app.edit_dead_letter(op, id, None, &input.payload.0, input.reason.as_deref()).await.shaped(ctx)?;
         Ok(DeadLetterPayload { dead_letter: DeadLetter(letter) })
     }
 

@@ -195,6 +195,8 @@ pub(super) struct DatasourceActionInput {
     pub(super) id: ID,
     /// Why; for the audit log.
     pub(super) reason: Option<String>,
+    /// Refuse with CONFLICT when this is not the datasource's revision any more.
+    pub(super) expected_revision: Option<i64>,
 }
 
 /// What to archive.

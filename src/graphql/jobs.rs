@@ -140,7 +140,7 @@ pub(super) struct BackfillRangeInput {
     to_cursor: Option<String>,
     /// What begins so.
     prefix: Option<String>,
-    /// A file of JSON Lines, one payload a line, in the directory `in` under the server's data directory.
+    /// A file of JSON Lines, one payload a line, in the organisation's directory under the input directory of the server.
     file: Option<String>,
 }
 
@@ -160,6 +160,8 @@ pub(super) struct BackfillDatasourceInput {
 pub(super) struct CancelJobInput {
     /// Which one.
     id: ID,
+    /// Why; for the audit log.
+    reason: Option<String>,
 }
 
 /// The job as it is now.
@@ -238,7 +240,7 @@ impl JobMutation {
     ) -> Result<JobPayload> {
         let id = uuid("/id", &input.id).shaped(ctx)?;
         let (app, op) = (ctx.data::<App>()?, ctx.data::<OpContext>()?);
-        app.cancel_job(op, id).await.shaped(ctx).map(JobPayload::from)
+        app.cancel_job(op, id, input.reason.as_deref()).await.shaped(ctx).map(JobPayload::from)
     }
 }
 

@@ -1,6 +1,7 @@
 use async_graphql::{Context, MaybeUndefined, Object, Result, SimpleObject};
 use serde_json::Value;
 use std::sync::Arc;
+use uuid::Uuid;
 
 use super::error::Shape;
 use super::guard::HasRole;
@@ -12,7 +13,7 @@ use super::inputs::{
 };
 use super::runs::{CheckDatasourcePayload, TestRun};
 use super::types::{Datasource, DatasourceSecret, DatasourceVersion};
-use crate::app::{self, App, CheckRequest, MetadataChanges, OpContext, TestInput, TestRequest};
+use crate::app::{self, ActOn, App, CheckRequest, MetadataChanges, OpContext, TestInput, TestRequest};
 use crate::auth::Permission;
 use crate::error::Error;
 
@@ -160,7 +161,7 @@ impl CatalogMutation {
     ) -> Result<DatasourcePayload> {
         let id = uuid("/id", &input.id).shaped(ctx)?;
         let (app, op) = (ctx.data::<App>()?, ctx.data::<OpContext>()?);
-        app.restore_datasource(op, id, input.reason.as_deref()).await.shaped(ctx).map(payload)
+        app.restore_datasource(op, act_on(id, input)).await.shaped(ctx).map(payload)
     }
 
     /// Creates a datasource from another one's description and configuration, without its secrets.
@@ -286,7 +287,7 @@ impl CatalogMutation {
     ) -> Result<DatasourcePayload> {
         let id = uuid("/id", &input.id).shaped(ctx)?;
         let (app, op) = (ctx.data::<App>()?, ctx.data::<OpContext>()?);
-        app.start(op, id, input.reason.as_deref()).await.shaped(ctx).map(payload)
+        app.start(op, act_on(id, input)).await.shaped(ctx).map(payload)
     }
 
     /// Asks for the worker to drain and stop.
@@ -298,7 +299,7 @@ impl CatalogMutation {
     ) -> Result<DatasourcePayload> {
         let id = uuid("/id", &input.id).shaped(ctx)?;
         let (app, op) = (ctx.data::<App>()?, ctx.data::<OpContext>()?);
-        app.stop(op, id, input.reason.as_deref()).await.shaped(ctx).map(payload)
+        app.stop(op, act_on(id, input)).await.shaped(ctx).map(payload)
     }
 
     /// Asks for a fresh worker of the same version.
@@ -310,7 +311,7 @@ impl CatalogMutation {
     ) -> Result<DatasourcePayload> {
         let id = uuid("/id", &input.id).shaped(ctx)?;
         let (app, op) = (ctx.data::<App>()?, ctx.data::<OpContext>()?);
-        app.restart(op, id, input.reason.as_deref()).await.shaped(ctx).map(payload)
+        app.restart(op, act_on(id, input)).await.shaped(ctx).map(payload)
     }
 
     /// Gives a secret a value, the first one or a new one.
@@ -359,10 +360,14 @@ impl CatalogMutation {
     ) -> Result<DatasourcePayload> {
         let id = uuid("/id", &input.id).shaped(ctx)?;
         let (app, op) = (ctx.data::<App>()?, ctx.data::<OpContext>()?);
-        app.repin_secrets(op, id, input.reason.as_deref()).await.shaped(ctx).map(payload)
+        app.repin_secrets(op, act_on(id, input)).await.shaped(ctx).map(payload)
     }
 }
 
 fn version_payload(row: crate::domain::Datasource, version: crate::domain::Version) -> DatasourceVersionPayload {
     DatasourceVersionPayload { datasource: Datasource(row), version: DatasourceVersion(Arc::new(version)) }
+}
+
+fn act_on(id: Uuid, input: DatasourceActionInput) -> ActOn {
+    ActOn { id, reason: input.reason, expected_revision: input.expected_revision }
 }

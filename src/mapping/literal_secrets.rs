@@ -10,6 +10,27 @@ use crate::error::Problem;
 
 /// Long chains of `$ref` do not come from a derived schema.
 const REFS_MAX: usize = 32;
+/// What headers and query parameters that carry credentials are called, in small letters and digits.
+const CREDENTIALS: [&str; 18] = [
+    "authorization",
+    "proxyauthorization",
+    "cookie",
+    "xapikey",
+    "apikey",
+    "xauthtoken",
+    "xauthkey",
+    "xaccesstoken",
+    "accesstoken",
+    "authtoken",
+    "privatetoken",
+    "token",
+    "clientsecret",
+    "secret",
+    "secretkey",
+    "password",
+    "passwd",
+    "sig",
+];
 
 /// A problem for each value that the schema marks secret and that is not a reference. Never echoes the value.
 ///
@@ -38,9 +59,20 @@ impl<'a> Walk<'a> {
         if map.get(SecretText::MARK) == Some(&Value::Bool(true)) && !is_stored(value) {
             self.problems.push(Problem::new(
                 pointer,
-                "must name a stored secret: set it with setDatasourceSecret and write {\"$secret\": \"alias\"} here",
+                "must name a stored secret: set it (setDatasourceSecret, or POST …/secrets) and write {\"$secret\": \"alias\"} here",
             ));
             return;
+        }
+        if map.get(SecretText::KEYS_MARK) == Some(&Value::Bool(true)) {
+            for (key, item) in value.as_object().into_iter().flatten().filter(|(key, _)| is_credential(key)) {
+                if !is_stored(item) && item.as_str() != Some("") {
+                    self.problems.push(Problem::new(
+                        child(pointer, key),
+                        "holds a credential, so it must name a stored secret: set it with setDatasourceSecret and write \
+                         {{secret.alias}} in its place",
+                    ));
+                }
+            }
         }
         if map.contains_key("$ref") {
             // A reference with siblings; `dereference` only follows those that stand alone.
@@ -116,6 +148,11 @@ impl<'a> Walk<'a> {
     }
 }
 
+fn is_credential(key: &str) -> bool {
+    let plain = key.chars().filter(char::is_ascii_alphanumeric).map(|c| c.to_ascii_lowercase());
+    CREDENTIALS.contains(&plain.collect::<String>().as_str())
+}
+
 fn is_stored(value: &Value) -> bool {
     match value {
         Value::Null => true,
@@ -137,6 +174,20 @@ mod tests {
         auth: Option<Auth>,
         headers: Vec<Header>,
         keys: std::collections::BTreeMap<String, SecretText>,
+        #[schemars(extend("x-secret-keys" = true))]
+        query: std::collections::BTreeMap<String, String>,
+    }
+
+    #[test]
+    fn what_is_called_a_credential_names_a_secret() {
+        let schema = schemars::schema_for!(Config).to_value();
+        let found = |query: Value| literal_secrets(&schema, &json!({ "query": query }));
+        for key in ["Authorization", "x-api-key", "api_key", "access_token", "TOKEN"] {
+            assert_eq!(found(json!({ key: "hunter2" })).len(), 1, "{key}");
+            assert_eq!(found(json!({ key: "Bearer {{secret.token}}" })), [], "{key}");
+        }
+        assert_eq!(found(json!({ "page_token": "2", "Accept": "text/html", "X-Request-Key": "a" })), []);
+        assert!(!found(json!({ "token": "hunter2" }))[0].message.contains("hunter2"));
     }
 
     #[derive(JsonSchema)]

@@ -14,6 +14,9 @@ impl SecretText {
     /// Marks such a field in a JSON Schema.
     pub const MARK: &str = "x-secret";
 
+    /// Marks a map in a JSON Schema whose keys say which of its values are credentials, such as headers.
+    pub const KEYS_MARK: &str = "x-secret-keys";
+
     pub fn expose(&self) -> &str {
         self.0.expose_secret()
     }

@@ -22,6 +22,8 @@ const RETRY_WAITS: [Duration; 3] =
 
 /// Stands for what is not kept.
 const REDACTED: &str = "[redacted]";
+/// Who asks for a longer wait than this is not tried again meanwhile: the worker backs off for so long.
+const LONGEST_QUICK_WAIT: Duration = Duration::from_secs(2);
 
 /// What all transforms of one delivery may take.
 const TRANSFORM_TIME: Duration = Duration::from_secs(10);
@@ -275,7 +277,9 @@ impl Pipeline {
         for wait in waits {
             match self.sink.write(batch).await {
                 Ok(()) => return Ok(()),
-                Err(error) if error.is_permanent() => return Err(self.failed(error)),
+                Err(error) if error.is_permanent() || error.asks_to_wait(LONGEST_QUICK_WAIT) => {
+                    return Err(self.failed(error));
+                }
                 Err(error) => {
                     self.log(tracing::Level::WARN, None, &format!("the sink refused a batch; trying again: {error}"));
                     self.stats.prometheus.error("sink");

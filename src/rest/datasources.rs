@@ -5,7 +5,7 @@ use serde::Deserialize;
 use utoipa::IntoParams;
 use uuid::Uuid;
 
-use super::extract::{Body, Caller, Named, OptionalBody, Patch, flag, once};
+use super::extract::{Body, Caller, Named, NoBody, OptionalBody, Patch, flag, once};
 use super::idempotency::{self, lost};
 use super::link::Position;
 use super::model::{
@@ -128,8 +128,9 @@ pub(super) async fn list(State(api): State<Api>, caller: Caller<Read, ListParame
         archived: query.archived,
     };
     let order = DatasourceOrder::from(query.sort);
-    let position = Position { limit: query.limit, offset: query.offset, cursor: query.cursor };
+    let mut position = Position { limit: query.limit, offset: query.offset, cursor: query.cursor, total: None };
     let (page, total) = api.app.datasource_overview(&caller.ctx, &filter, order, &position.request()?).await?;
+    position.total = Some(total);
     let reply = position.reply(&caller, page, |row| order.key(&row.datasource), Datasource::from)?;
     Ok(reply.header(TOTAL_COUNT, total.to_string()))
 }
@@ -266,6 +267,7 @@ pub(super) async fn archive(
     State(api): State<Api>,
     caller: Caller<Archive, ArchiveParameters>,
     Named(path): Named<DatasourcePath>,
+    _: NoBody,
 ) -> Answer {
     let (caller, query) = caller.split();
     let revision = etag::if_match(&caller.headers)?;
@@ -289,8 +291,10 @@ pub(super) async fn restore(
     OptionalBody(body): OptionalBody<Action>,
 ) -> Answer {
     let ctx = once(&api, &caller, &body.raw)?;
+    let input =
+        app::ActOn { id: path.id, reason: body.value.reason, expected_revision: etag::if_match(&caller.headers)? };
     let effect = async {
-        api.app.restore_datasource(&ctx, path.id, body.value.reason.as_deref()).await?;
+        api.app.restore_datasource(&ctx, input).await?;
         shown(&api, &ctx, path.id).await
     };
     idempotency::run(&api.app, &ctx, effect, |_| shown(&api, &caller.ctx, path.id)).await

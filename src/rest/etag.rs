@@ -35,6 +35,15 @@ pub(super) fn if_match(headers: &HeaderMap) -> Result<Option<i64>, Failure> {
     }
 }
 
+/// For what has no revision of its own: a precondition that is not looked at would be taken for one that holds.
+pub(super) fn refuse(headers: &HeaderMap) -> Result<(), Failure> {
+    if !headers.contains_key(header::IF_MATCH) {
+        return Ok(());
+    }
+    let pointer = format!("/headers/{}", header::IF_MATCH);
+    Err(Error::invalid(pointer, "is not honoured here, as a secret has no ETag; send the request without it").into())
+}
+
 /// Whether the caller has this body already.
 pub(super) fn is_known(headers: &HeaderMap, etag: &str) -> bool {
     let given = headers.get_all(header::IF_NONE_MATCH).iter().filter_map(|v| v.to_str().ok());

@@ -13,6 +13,7 @@ use axum::http::{HeaderMap, StatusCode, Uri, header};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
+use super::json::{parse, pointer_of, reword};
 use super::problem::{Failure, request_id};
 use super::{Api, MOUNT};
 use crate::app::OpContext;
@@ -128,7 +129,7 @@ fn parameters<Q: DeserializeOwned>(uri: &Uri) -> Result<Q, Failure> {
         // What the deserializer says of a parameter that is sent twice and takes one value.
         let message = match error.inner().to_string() {
             text if text == "unsupported value" => "must be sent once, with one value".to_owned(),
-            text => text,
+            text => reword(&text),
         };
         Error::invalid(pointer, message).into()
     })
@@ -186,6 +187,23 @@ impl<T: DeserializeOwned> FromRequest<Api> for Patch<T> {
     }
 }
 
+/// No body, where a client might think that one is read.
+pub(super) struct NoBody;
+
+impl FromRequest<Api> for NoBody {
+    type Rejection = Failure;
+
+    async fn from_request(request: Request, _: &Api) -> Result<Self, Failure> {
+        match axum::body::to_bytes(request.into_body(), 0).await {
+            Ok(_) => Ok(Self),
+            Err(_) => {
+                let message = "a DELETE takes no body; send the reason as the query parameter reason";
+                Err(Error::invalid("", message).into())
+            }
+        }
+    }
+}
+
 /// Without a body, a content type says nothing and is not asked for.
 async fn read(request: Request, api: &Api, types: &[&str]) -> Result<Bytes, Failure> {
     let (parts, body) = request.into_parts();
@@ -201,27 +219,6 @@ async fn read(request: Request, api: &Api, types: &[&str]) -> Result<Bytes, Fail
         return Err(Failure::invalid(StatusCode::UNSUPPORTED_MEDIA_TYPE, message));
     }
     Ok(raw)
-}
-
-fn parse<T: DeserializeOwned>(raw: &[u8]) -> Result<T, Failure> {
-    let mut json = serde_json::Deserializer::from_slice(raw);
-    let value = serde_path_to_error::deserialize(&mut json).map_err(|error| {
-        let pointer = pointer_of(error.path());
-        Error::invalid(pointer, error.inner().to_string())
-    })?;
-    json.end().map_err(|error| Error::invalid("", error.to_string()))?;
-    Ok(value)
-}
-
-fn pointer_of(path: &serde_path_to_error::Path) -> String {
-    use serde_path_to_error::Segment;
-    let segment = |segment: &Segment| match segment {
-        Segment::Seq { index } => format!("/{index}"),
-        Segment::Map { key } => format!("/{}", key.replace('~', "~0").replace('/', "~1")),
-        Segment::Enum { variant } => format!("/{variant}"),
-        Segment::Unknown => String::new(),
-    };
-    path.iter().map(segment).collect()
 }
 
 /// The key of a request that is to be done once.

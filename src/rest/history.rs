@@ -49,7 +49,7 @@ pub(super) async fn events(
     let (caller, query) = caller.split();
     let types = query.types.into_iter().map(|t| t.0).collect();
     let filter = EventFilter { datasource_id: Some(path.id), types };
-    let position = Position { limit: query.limit, offset: query.offset, cursor: query.cursor };
+    let position = Position { limit: query.limit, offset: query.offset, cursor: query.cursor, total: None };
     let page = api.app.events(&caller.ctx, &filter, &position.request()?).await?;
     Ok(position.reply(&caller, page, |e| e.seq, DatasourceEvent::from)?)
 }
@@ -130,7 +130,7 @@ pub(super) async fn audit_log(State(api): State<Api>, caller: Caller<ReadAudit, 
     let (caller, query) = caller.split();
     let AuditParameters { datasource_id, actor, action, limit, offset, cursor } = query;
     let filter = AuditFilter { datasource_id, actor, action, fields: Vec::new() };
-    let position = Position { limit, offset, cursor };
+    let position = Position { limit, offset, cursor, total: None };
     let page = api.app.audit_log(&caller.ctx, &filter, &position.request()?).await?;
     Ok(position.reply(&caller, page, |e| e.seq, AuditEntry::from)?)
 }

@@ -8,6 +8,9 @@ use super::reply::{Answer, REPLAYED, Reply};
 use crate::app::{App, OpContext, Replay};
 use crate::error::{Error, Result};
 
+/// In how many seconds to ask for an answer that is not there yet.
+const RETRY_AFTER: u64 = 5;
+
 /// What a change was about, where its own answer is not known any more.
 #[derive(Clone, Copy)]
 pub(super) struct About {
@@ -47,6 +50,11 @@ async fn again<N: Future<Output = Result<Reply>>>(replay: Replay, now: impl FnOn
         Replay::Answered { status, location, etag, body } => {
             let status = StatusCode::from_u16(status).map_err(Error::internal)?;
             Reply::stored(status, location, etag, body)
+        }
+        Replay::UnderWay => {
+            let message =
+                "a request with this Idempotency-Key is in progress; send it again in a few seconds for its answer";
+            return Err(Failure::later(StatusCode::CONFLICT, Error::conflict(message), RETRY_AFTER));
         }
         Replay::Done { datasource_id, version } => now(About { datasource_id, version }).await?,
         Replay::AnotherRequest => {

@@ -79,8 +79,10 @@ pub(super) async fn start(
     OptionalBody(body): OptionalBody<Action>,
 ) -> Answer {
     let ctx = once(&api, &caller, &body.raw)?;
+    let input =
+        app::ActOn { id: path.id, reason: body.value.reason, expected_revision: etag::if_match(&caller.headers)? };
     let effect = async {
-        api.app.start(&ctx, path.id, body.value.reason.as_deref()).await?;
+        api.app.start(&ctx, input).await?;
         shown(&api, &ctx, path.id).await
     };
     idempotency::run(&api.app, &ctx, effect, |_| shown(&api, &caller.ctx, path.id)).await
@@ -102,8 +104,10 @@ pub(super) async fn stop(
     OptionalBody(body): OptionalBody<Action>,
 ) -> Answer {
     let ctx = once(&api, &caller, &body.raw)?;
+    let input =
+        app::ActOn { id: path.id, reason: body.value.reason, expected_revision: etag::if_match(&caller.headers)? };
     let effect = async {
-        api.app.stop(&ctx, path.id, body.value.reason.as_deref()).await?;
+        api.app.stop(&ctx, input).await?;
         shown(&api, &ctx, path.id).await
     };
     idempotency::run(&api.app, &ctx, effect, |_| shown(&api, &caller.ctx, path.id)).await
@@ -125,8 +129,10 @@ pub(super) async fn restart(
     OptionalBody(body): OptionalBody<Action>,
 ) -> Answer {
     let ctx = once(&api, &caller, &body.raw)?;
+    let input =
+        app::ActOn { id: path.id, reason: body.value.reason, expected_revision: etag::if_match(&caller.headers)? };
     let effect = async {
-        api.app.restart(&ctx, path.id, body.value.reason.as_deref()).await?;
+        api.app.restart(&ctx, input).await?;
         shown(&api, &ctx, path.id).await
     };
     idempotency::run(&api.app, &ctx, effect, |_| shown(&api, &caller.ctx, path.id)).await

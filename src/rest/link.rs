@@ -21,6 +21,8 @@ pub(super) struct Position {
     pub(super) limit: Option<String>,
     pub(super) offset: Option<String>,
     pub(super) cursor: Option<String>,
+    /// How many rows there are in all, where that is known.
+    pub(super) total: Option<u64>,
 }
 
 impl Position {
@@ -71,18 +73,31 @@ impl Position {
         Ok(Reply::ok(&items)?.header(header::LINK, links))
     }
 
+    /// Offset and limit of the page before `offset`: no row of this page, and none after the last.
+    fn before(&self, offset: u64, limit: u64, has_rows: bool) -> Option<(u64, u64)> {
+        let end = match self.total {
+            _ if has_rows => offset,
+            Some(total) => offset.min(total),
+            None => return None,
+        };
+        (end > 0).then(|| (end.saturating_sub(limit), limit.min(end)))
+    }
+
     fn links<P, T, K: Serialize>(&self, caller: &Caller<P>, page: &Page<T>, key: impl Fn(&T) -> K) -> Result<String> {
         let (limit, offset) = (self.limit()?, self.offset()?);
         let next_offset = offset.map(|offset| offset + limit).filter(|offset| *offset <= OFFSET_MAX);
         let at = |position: Option<(&str, String)>| link(caller, self.limit.as_deref(), position);
-        let mut links = vec![format!("<{}>; rel=\"first\"", at(None))];
+        let link_to = |place: &str, relation: &str| format!("<{place}>; rel=\"{relation}\"");
+        let mut links = vec![link_to(&at(None), "first")];
         if page.has_previous {
             let previous = match (offset, page.items.first()) {
-                (Some(offset), _) => Some(("offset", offset.saturating_sub(limit).to_string())),
-                (None, Some(first)) => Some(("cursor", format!("{BACK}{}", encode_cursor(&key(first))))),
+                (Some(offset), first) => self.before(offset, limit, first.is_some()).map(|(offset, limit)| {
+                    link(caller, Some(&limit.to_string()), Some(("offset", offset.to_string())))
+                }),
+                (None, Some(first)) => Some(at(Some(("cursor", format!("{BACK}{}", encode_cursor(&key(first))))))),
                 (None, None) => None,
             };
-            links.extend(previous.map(|position| format!("<{}>; rel=\"prev\"", at(Some(position)))));
+            links.extend(previous.map(|place| link_to(&place, "prev")));
         }
         if page.has_next {
             let next = match (next_offset, page.items.last()) {
@@ -90,7 +105,7 @@ impl Position {
                 (None, Some(last)) => Some(("cursor", encode_cursor(&key(last)))),
                 (None, None) => None,
             };
-            links.extend(next.map(|position| format!("<{}>; rel=\"next\"", at(Some(position)))));
+            links.extend(next.map(|position| link_to(&at(Some(position)), "next")));
         }
         Ok(links.join(", "))
     }

@@ -7,6 +7,7 @@
 
 mod catalog;
 mod datasources;
+mod dead_letters;
 mod docs;
 mod etag;
 mod extract;
@@ -14,6 +15,8 @@ mod health;
 mod history;
 mod idempotency;
 mod ingest;
+mod jobs;
+mod json;
 mod lifecycle;
 mod link;
 mod metadata;
@@ -83,6 +86,16 @@ fn datasource_routes() -> OpenApiRouter<Api> {
         .routes(handlers!(lifecycle::start))
         .routes(handlers!(lifecycle::stop))
         .routes(handlers!(lifecycle::restart))
+        .routes(handlers!(jobs::backfill))
+        .routes(handlers!(jobs::list))
+        .routes(handlers!(jobs::get))
+        .routes(handlers!(jobs::cancel))
+        .routes(handlers!(jobs::log_level))
+        .routes(handlers!(jobs::check))
+        .routes(handlers!(dead_letters::list))
+        .routes(handlers!(dead_letters::edit))
+        .routes(handlers!(dead_letters::replay))
+        .routes(handlers!(dead_letters::discard))
         .routes(handlers!(test_runs::test))
         .routes(handlers!(test_runs::samples))
         .routes(handlers!(history::events))

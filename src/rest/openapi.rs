@@ -17,13 +17,18 @@ Every answer is JSON. Every refusal is `application/problem+json` (RFC 9457) wit
 under which the logs have the request.";
 
 /// Operations that compare `If-Match` with the revision of the datasource.
-const CONDITIONAL: [&str; 7] = [
+const CONDITIONAL: [&str; 12] = [
     "updateDatasource",
     "patchDatasource",
     "archiveDatasource",
     "createDatasourceVersion",
     "publishDatasource",
     "rollbackDatasource",
+    "startDatasource",
+    "stopDatasource",
+    "restartDatasource",
+    "restoreDatasource",
+    "repinDatasourceSecrets",
     "updateDatasourceMetadata",
 ];
 
@@ -81,6 +86,7 @@ fn frame() -> OpenApi {
         ("datasources", "Create, find, edit and archive."),
         ("versions", "Draft, compare and test configurations."),
         ("lifecycle", "Publish, roll back, start and stop."),
+        ("delivery", "Jobs, dead letters, and what workers log."),
         ("secrets", "Values go in and never come out."),
         ("metadata", "Who answers for a datasource."),
         ("history", "What happened, and how it goes."),
@@ -154,7 +160,7 @@ fn complete(method: &str, operation: &mut Value) {
         412 => conditional,
         413 | 415 => has_body,
         422 => once || has_body,
-        429 => id == "testDatasource",
+        429 => ["testDatasource", "checkDatasource"].contains(&id.as_str()),
         _ => true,
     };
     for (status, name, _) in REFUSALS.iter().filter(|(status, ..)| answers(*status)) {
@@ -172,7 +178,7 @@ fn complete(method: &str, operation: &mut Value) {
         replies.push(("Link", "The first, the previous and the next page (RFC 8288).", json!({ "type": "string" })));
     }
     if operation["responses"][success].to_string().contains("\"array\"")
-        && !["datasourceEvents", "auditLog", "datasourceMetadataAudit"].contains(&id.as_str())
+        && !["datasourceEvents", "datasourceJobs", "auditLog", "datasourceMetadataAudit"].contains(&id.as_str())
     {
         replies.push(("X-Total-Count", "How many there are in all.", json!({ "type": "integer", "minimum": 0 })));
     }
@@ -202,6 +208,11 @@ fn example(id: &str) -> Value {
         "setDatasourceSecret" => json!({ "key": "signing_key", "value": "correct horse", "reason": "It was leaked" }),
         "updateDatasourceMetadata" => json!({ "ownerId": "ada", "tags": ["billing"], "reason": "Moved to billing" }),
         "validateConfig" => json!({ "config": config }),
+        "backfillDatasource" => json!({ "range": { "file": "missed.jsonl" }, "reason": "A gap on Monday" }),
+        "replayDeadLetters" | "discardDeadLetters" => json!({ "filter": { "errorCodes": ["id_invalid"] } }),
+        "editDeadLetter" => json!({ "payload": { "id": "A-1", "amount": 12.5 }, "reason": "The id was missing" }),
+        "checkDatasource" => json!({ "version": 1 }),
+        "setDatasourceLogLevel" => json!({ "level": "debug", "duration": "10m" }),
         _ => json!({ "reason": "Maintenance" }),
     }
 }

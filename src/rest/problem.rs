@@ -11,7 +11,13 @@ use serde_json::json;
 use crate::error::{Error, ErrorCode};
 
 /// What REST calls the fields of use-cases, where the names differ.
-const FIELDS: [(&str, &str); 3] = [("/owner", "/ownerId"), ("/project", "/projectId"), ("/filter/search", "/search")];
+const FIELDS: [(&str, &str); 5] = [
+    ("/owner", "/ownerId"),
+    ("/project", "/projectId"),
+    ("/filter/search", "/search"),
+    ("/after", "/cursor"),
+    ("/before", "/cursor"),
+];
 
 /// An error on its way out. What it says of the request is added by [`shape`], which knows the request's id.
 #[derive(Clone, Debug)]
@@ -35,6 +41,11 @@ impl Failure {
             _ => None,
         };
         Self(Arc::new(Inner { error, status, header }))
+    }
+
+    /// With the time after which the same request may well succeed.
+    pub(super) fn later(status: StatusCode, error: Error, seconds: u64) -> Self {
+        Self(Arc::new(Inner { error, status, header: Some((header::RETRY_AFTER, seconds.into())) }))
     }
 
     pub(super) fn invalid(status: StatusCode, message: impl Into<std::borrow::Cow<'static, str>>) -> Self {

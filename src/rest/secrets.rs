@@ -5,13 +5,13 @@ use serde::Deserialize;
 use utoipa::IntoParams;
 use uuid::Uuid;
 
-use super::Api;
 use super::datasources::{DatasourcePath, shown};
-use super::extract::{Body, Caller, Named, OptionalBody, flag, once};
+use super::extract::{Body, Caller, Named, NoBody, OptionalBody, flag, once};
 use super::idempotency;
 use super::link::whole;
 use super::model::{Action, DatasourceDetail, DatasourceSecret, SecretSet, SetSecret};
 use super::reply::{Answer, Reply};
+use super::{Api, etag};
 use crate::app;
 use crate::auth::policy::grant::{ManageSecrets, Read};
 use crate::error::Error;
@@ -66,6 +66,7 @@ pub(super) async fn set(
     Named(path): Named<DatasourcePath>,
     body: Body<SetSecret>,
 ) -> Answer {
+    etag::refuse(&caller.headers)?;
     let ctx = once(&api, &caller, &body.raw)?;
     let SetSecret { key, value, repin, reason } = body.value;
     let wanted = key.clone();
@@ -98,8 +99,10 @@ pub(super) async fn delete(
     State(api): State<Api>,
     caller: Caller<ManageSecrets, DeleteParameters>,
     Named(path): Named<SecretPath>,
+    _: NoBody,
 ) -> Answer {
     let (caller, query) = caller.split();
+    etag::refuse(&caller.headers)?;
     let input = app::DeleteSecret { id: path.id, key: path.key, force: query.force, reason: query.reason };
     let (_, secret) = api.app.delete_secret(&caller.ctx, input).await?;
     Ok(Reply::ok(&DatasourceSecret::from(secret))?)
@@ -121,8 +124,10 @@ pub(super) async fn repin(
     OptionalBody(body): OptionalBody<Action>,
 ) -> Answer {
     let ctx = once(&api, &caller, &body.raw)?;
+    let input =
+        app::ActOn { id: path.id, reason: body.value.reason, expected_revision: etag::if_match(&caller.headers)? };
     let effect = async {
-        api.app.repin_secrets(&ctx, path.id, body.value.reason.as_deref()).await?;
+        api.app.repin_secrets(&ctx, input).await?;
         shown(&api, &ctx, path.id).await
     };
     idempotency::run(&api.app, &ctx, effect, |_| shown(&api, &caller.ctx, path.id)).await

@@ -55,7 +55,7 @@ pub(super) struct PageParameters {
 
 impl From<PageParameters> for Position {
     fn from(query: PageParameters) -> Self {
-        Self { limit: query.limit, offset: query.offset, cursor: query.cursor }
+        Self { limit: query.limit, offset: query.offset, cursor: query.cursor, total: None }
     }
 }
 
@@ -74,8 +74,9 @@ pub(super) async fn list(
     Named(path): Named<DatasourcePath>,
 ) -> Answer {
     let (caller, query) = caller.split();
-    let position = Position::from(query);
+    let mut position = Position::from(query);
     let (page, total) = api.app.version_history(&caller.ctx, path.id, &position.request()?).await?;
+    position.total = Some(total);
     let reply = position.reply(&caller, page, |v| v.version, DatasourceVersion::from)?;
     Ok(reply.header(TOTAL_COUNT, total.to_string()))
 }

@@ -22,6 +22,7 @@ use crate::config::{NodeRole, ServeSettings, Settings};
 use crate::connectors::Catalog;
 use crate::domain::Role;
 use crate::egress::Egress;
+use crate::error::ErrorCode;
 use crate::graphql::{EmbeddedToken, Gateway};
 use crate::mapping::SinkSection;
 use crate::registry::{Deps, NodeOptions, Registry, parse_sink};
@@ -186,10 +187,12 @@ fn default_sink(settings: &Settings) -> Result<SinkSection, String> {
     }
 }
 
-fn plain(error: crate::error::Error) -> String {
-    match error.detail() {
-        Some(detail) => format!("{}: {detail}", error.message()),
-        None => error.message().to_owned(),
+/// For who runs the program: there is no request id to quote, and nothing to hide.
+pub(crate) fn plain(error: crate::error::Error) -> String {
+    match (error.code(), error.detail()) {
+        (ErrorCode::Internal, Some(detail)) => detail.to_owned(),
+        (_, Some(detail)) => format!("{}: {detail}", error.message()),
+        (_, None) => error.message().to_owned(),
     }
 }
 

@@ -16,11 +16,20 @@ pub struct Offline {
 
 impl Offline {
     /// Needs no keys: what it is for reads and sets no secret. Who only reads does not migrate
-    /// somebody's database either; the embedded one is nobody else's.
+    /// somebody's database either; the embedded one is nobody else's, but has to be there.
     pub async fn open(settings: &Settings, writes: bool) -> Result<Self, String> {
         settings.check()?;
         let url = DatabaseUrl::from_settings(settings)?;
         let embedded = matches!(url, DatabaseUrl::Sqlite(_));
+        if let DatabaseUrl::Sqlite(path) = &url
+            && !writes
+            && !path.is_file()
+        {
+            return Err(format!(
+                "there is no database at {}; name the directory of one with --data-dir, or a database with DATABASE_URL",
+                path.display()
+            ));
+        }
         let store = Store::connect(url, settings).await.map_err(plain)?;
         if settings.database.migrate_on_start && (writes || embedded) {
             store.migrate_up(settings, None).await.map_err(plain)?;

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
-use crate::app::{App, ImportOptions, Mode, OpContext, Report, Watch};
+use crate::app::{Action, App, ImportOptions, Mode, OpContext, Report, Watch};
 use crate::auth::Actor;
 use crate::config::{ServeSettings, Settings};
 use crate::domain::ManagedBy;
@@ -31,6 +31,7 @@ impl SyncDir {
             manager,
             project: "default".to_owned(),
             prune: serve.sync_prune,
+            prune_all: false,
             adopt: false,
             allow_unsupported: false,
             fail_fast: false,
@@ -85,8 +86,12 @@ fn tell(done: crate::error::Result<Report>, last: &mut String) {
     for finding in report.findings.iter().chain(report.items.iter().flat_map(|item| &item.findings)) {
         tracing::warn!(%finding, "found in the directory that is followed");
     }
+    if let Some(why) = &report.prune_refused {
+        tracing::warn!(why, "not pruned");
+    }
     for item in &report.items {
-        if let Some(why) = item.error.as_ref().or(item.reason.as_ref()) {
+        let reason = item.reason.as_ref().filter(|_| item.action != Action::Unchanged);
+        if let Some(why) = item.error.as_ref().or(reason) {
             tracing::warn!(project = item.project, name = item.name, why, "not applied");
         }
     }

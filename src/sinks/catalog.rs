@@ -21,11 +21,13 @@ impl SinkCatalog {
     pub fn standard() -> Self {
         Self::of(vec![
             Box::new(console::Console::new()),
+            Box::new(super::http::Http::new()),
             Box::new(jsonl::Jsonl::new()),
             #[cfg(feature = "kafka")]
             Box::new(super::kafka::Kafka::new()),
             #[cfg(feature = "nats")]
             Box::new(super::nats::Nats::new()),
+            Box::new(super::postgres::Postgres::new()),
         ])
     }
 

@@ -13,11 +13,13 @@ use crate::error::Problem;
 
 pub mod catalog;
 mod console;
+mod http;
 mod jsonl;
 #[cfg(feature = "kafka")]
 mod kafka;
 #[cfg(feature = "nats")]
 mod nats;
+mod postgres;
 
 /// Why records could not be taken.
 pub use crate::fault::Fault as SinkError;

@@ -39,6 +39,7 @@ pub struct Claimed {
     pub version: Option<i32>,
     /// `None` when the process ended between the change and its answer, or has not got there yet.
     pub answer: Option<Answer>,
+    pub claimed_at: Timestamp,
 }
 
 impl Store {
@@ -83,6 +84,17 @@ impl Tx {
             self.insert(principal, claim, Some(answer)).await?;
         }
         Ok(())
+    }
+
+    /// Gives back a key that was claimed ahead of a run, which then did nothing.
+    pub async fn release<P: Grant>(&self, proof: &Authorized<P>, claim: &Claim) -> Result<()> {
+        let unanswered = Entity::delete_many()
+            .filter(Column::OrgId.eq(self.scope.org_id().as_ref()))
+            .filter(Column::Principal.eq(proof.actor().subject.as_ref()))
+            .filter(Column::IdempotencyKey.eq(&claim.key))
+            .filter(Column::Fingerprint.eq(claim.fingerprint.clone()))
+            .filter(Column::Status.is_null());
+        unanswered.exec(&self.db).await.map(drop).map_err(classify)
     }
 
     pub(super) async fn settle(&self, claimant: &str, claim: &Claim, about: Uuid, version: Option<i32>) -> Result<()> {
@@ -132,6 +144,7 @@ impl From<Model> for Claimed {
             claim: Claim { key: row.idempotency_key, method: row.method, path: row.path, fingerprint: row.fingerprint },
             datasource_id: row.datasource_id,
             version: row.version,
+            claimed_at: row.created_at,
             answer: status.map(|status| Answer { status, location, etag, body }),
         }
     }

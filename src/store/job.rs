@@ -86,7 +86,8 @@ impl Tx {
             query = query.filter(Column::Id.gt(before));
         }
         let query = if page.backward { query.order_by_asc(Column::Id) } else { query.order_by_desc(Column::Id) };
-        let rows = query.limit(page.limit.saturating_add(1)).all(&self.db).await.map_err(classify)?;
+        let rows =
+            query.offset(page.offset).limit(page.limit.saturating_add(1)).all(&self.db).await.map_err(classify)?;
         let jobs = rows.into_iter().map(Job::try_from).collect::<Result<Vec<_>>>()?;
         Ok(Page::from_rows(jobs, page))
     }

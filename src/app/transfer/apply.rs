@@ -4,7 +4,7 @@ use serde_json::json;
 use uuid::Uuid;
 
 use super::ImportOptions;
-use super::plan::{Action, ConfigStep, Difference, Item, difference, may_change};
+use super::plan::{Action, ConfigStep, Difference, Item, difference, judge, may_change};
 use super::resource::Resource;
 use super::snapshot::Existing;
 use crate::app::change::{Journal, check_not_archived, journal, touch};
@@ -12,7 +12,7 @@ use crate::app::{App, CreateDatasource, OpContext, version};
 use crate::auth::Authorized;
 use crate::auth::policy::grant::{Archive, Edit, Publish};
 use crate::domain::{DatasourceStatus, DesiredState, EventType, Version, normalise_tags};
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorCode, Result};
 use crate::store::Tx;
 
 impl App {
@@ -20,13 +20,19 @@ impl App {
     pub(super) async fn apply(
         &self,
         ctx: &OpContext,
-        item: &Item,
+        item: &mut Item,
         resource: Option<&Resource>,
         options: &ImportOptions,
     ) -> Result<Option<Uuid>> {
         match (item.action, resource, item.id) {
             (Action::Create, Some(resource), _) => {
-                self.create_resource(ctx, &item.project, resource, options).await.map(Some)
+                match self.create_resource(ctx, &item.project, resource, options).await {
+                    Ok(id) => Ok(Some(id)),
+                    Err(error) if error.code() == ErrorCode::Conflict => {
+                        self.plan_anew(ctx, item, resource, options, error).await
+                    }
+                    Err(error) => Err(error),
+                }
             }
             (Action::Update, Some(resource), Some(id)) => {
                 self.update_resource(ctx, id, resource, options).await?;
@@ -38,6 +44,26 @@ impl App {
             }
             _ => Ok(item.id),
         }
+    }
+
+    /// Somebody else created it since the plan was made, perhaps from the same tree.
+    async fn plan_anew(
+        &self,
+        ctx: &OpContext,
+        item: &mut Item,
+        resource: &Resource,
+        options: &ImportOptions,
+        refused: Error,
+    ) -> Result<Option<Uuid>> {
+        let snapshot = self.snapshot_of(ctx, &item.project, &item.name).await?;
+        let Some(existing) = snapshot.get(&(item.project.clone(), item.name.clone())) else { return Err(refused) };
+        let id = existing.row.id;
+        item.missing_secrets.clear();
+        judge(item, resource, Some(existing), None, options);
+        if item.action == Action::Update {
+            self.update_resource(ctx, id, resource, options).await?;
+        }
+        Ok(Some(id))
     }
 
     async fn create_resource(

@@ -45,6 +45,15 @@ impl<'a> Fields<'a> {
         }
     }
 
+    /// Several keys for one thing: whichever were taken, the others would be lost.
+    pub(super) fn refuse_both(&self, keys: &[&str], source: &mut Source) {
+        let mut there = keys.iter().filter(|key| self.get(key).is_some());
+        let Some(first) = there.next() else { return };
+        for second in there {
+            source.clash(&self.pointer(first), &self.pointer(second));
+        }
+    }
+
     pub(super) fn text(&self, key: &str, source: &mut Source) -> Option<String> {
         match self.get(key)? {
             Value::String(text) => Some(text.clone()),

@@ -38,14 +38,17 @@ pub(super) fn is_plugin(value: &Value) -> bool {
 
 /// Reads one document: one datasource in the newer shape, one for each connector in the older.
 pub(super) fn read(file: &Arc<str>, document: &Arc<Document>) -> Vec<Resource> {
-    let Some(connectors) = document.value.get("connectors") else {
-        return vec![Plugin::new(file, document, String::new()).feed()];
-    };
-    let count = connectors.as_array().map_or(0, Vec::len);
+    let count = document.value.get("connectors").and_then(Value::as_array).map_or(0, Vec::len);
     if count == 0 {
         let mut plugin = Plugin::new(file, document, String::new());
-        plugin.source.invalid("/connectors", "must be a list of at least one connector");
-        return vec![plugin.resource("", Map::new(), None)];
+        if plugin.top.get("kind").is_some() {
+            return vec![plugin.feed()];
+        }
+        plugin.source.invalid("/connectors", "must be a list of at least one connector; a single feed has a kind");
+        let (name, findings) = plugin.name(None);
+        let mut resource = Resource { name, ..plugin.resource("", Map::new(), None) };
+        resource.source.findings.extend(findings);
+        return vec![resource];
     }
     (0..count).map(|i| Plugin::new(file, document, format!("/connectors/{i}")).connector(i, count)).collect()
 }
@@ -103,6 +106,7 @@ impl<'a> Plugin<'a> {
         let root = self.root.clone();
         self.unsupported(&root, &known);
         let own = Fields::at(self.document, &root, &mut self.source);
+        own.refuse_both(&["type", "kind", "protocol"], &mut self.source);
         let key = ["type", "kind", "protocol"].into_iter().find(|key| own.get(key).is_some()).unwrap_or("type");
         let kind = own.text(key, &mut self.source).unwrap_or_default();
         self.origin("/connector/type", &own.pointer(key));
@@ -151,6 +155,10 @@ impl<'a> Plugin<'a> {
     /// The `connector` section.
     fn settings(&mut self, kind: &str) -> Map<String, Value> {
         let fields = Fields::at(self.document, &self.root.clone(), &mut self.source);
+        for keys in [&["endpoint", "url"] as &[&str], &["schedule", "cadence", "interval"]] {
+            fields.refuse_both(keys, &mut self.source);
+        }
+        self.origin("/connector", &self.root.clone());
         let mut out = Map::new();
         let mut take = |plugin: &mut Self, key: &str, name: &str, value: Option<Value>| {
             if let Some(value) = value {
@@ -192,6 +200,7 @@ impl<'a> Plugin<'a> {
                 "endpoint" => take(self, key, "url", Some(value.clone())),
                 "schedule" | "cadence" | "interval" => take(self, key, "schedule", Some(schedule(value))),
                 "timeout_ms" => take(self, key, "timeout", Some(milliseconds(value))),
+                "topic" if kind == "kafka" => take(self, key, "topics", Some(list(value))),
                 "brokers" => take(self, key, "brokers", Some(list(value))),
                 "group_id" => take(self, key, "group", Some(value.clone())),
                 "auth" => {
@@ -252,6 +261,11 @@ impl<'a> Plugin<'a> {
         self.unsupported("/normalize", &["map", "entity_type", "id"]);
         let outer = Fields::at(self.document, "/normalize", &mut self.source);
         let map = Fields::at(self.document, "/normalize/map", &mut self.source);
+        for key in ["entity_type", "id"] {
+            if map.get(key).is_some() && outer.get(key).is_some() {
+                self.source.clash(&outer.pointer(key), &map.pointer(key));
+            }
+        }
         let pick =
             |key: &str| map.get(key).map(|v| (v, map.pointer(key))).or(outer.get(key).map(|v| (v, outer.pointer(key))));
         self.refuse_placeholders("/normalize");
@@ -259,6 +273,9 @@ impl<'a> Plugin<'a> {
         self.origin("/mapping", "/normalize/map");
         for key in map.others(&["id", "entity_type", "attrs"]) {
             if let Some(value) = map.get(key) {
+                if attrs.contains_key(key) {
+                    self.source.clash(&format!("{}/{}", map.pointer("attrs"), escape(key)), &map.pointer(key));
+                }
                 self.origin(&format!("/mapping/attrs/{}", escape(key)), &map.pointer(key));
                 attrs.entry(key).or_insert_with(|| value.clone());
             }

@@ -30,7 +30,7 @@ pub(super) fn read(file: &Arc<str>, document: &Arc<Document>) -> Resource {
     let metadata = Fields::at(value, "/metadata", &mut source);
     metadata.refuse_others(&["name", "project", "description", "owner", "team", "category", "tags"], &mut source);
     let name = metadata.text("name", &mut source).unwrap_or_default();
-    if name.is_empty() {
+    if name.is_empty() && metadata.get("name").is_none_or(Value::is_string) {
         source.invalid("/metadata/name", "is missing; it names the datasource");
     }
     let spec = Fields::at(value, "/spec", &mut source);

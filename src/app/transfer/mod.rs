@@ -24,7 +24,7 @@ use crate::auth::policy::grant::Read;
 use crate::domain::{
     DatasourceFilter, ManagedBy, check_description, check_label, check_name, check_tags, normalise_tags,
 };
-use crate::error::{Error, ErrorCode, Problem, Result};
+use crate::error::{Error, Problem, Result};
 
 pub use plan::{Action, Item};
 pub use resource::{Finding, FindingKind};
@@ -58,6 +58,8 @@ pub struct ImportOptions {
     pub project: String,
     /// Archive what this manager keeps and the tree has no more.
     pub prune: bool,
+    /// Also when that is more than half of what it keeps.
+    pub prune_all: bool,
     /// Take over what somebody else keeps.
     pub adopt: bool,
     /// Apply a resource without what is not supported of it.
@@ -77,6 +79,9 @@ pub struct Report {
     pub items: Vec<Item>,
     /// About files that could not be read.
     pub findings: Vec<Finding>,
+    /// Why nothing was pruned, where that would have been too much.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub prune_refused: Option<String>,
     pub summary: BTreeMap<&'static str, usize>,
 }
 
@@ -84,7 +89,7 @@ impl Report {
     /// Whether something of the tree could not be read, planned or applied.
     pub fn failed(&self) -> bool {
         let refused = |item: &Item| matches!(item.action, Action::Refused | Action::Conflict) || item.error.is_some();
-        !self.findings.is_empty() || self.items.iter().any(refused)
+        !self.findings.is_empty() || self.prune_refused.is_some() || self.items.iter().any(refused)
     }
 
     /// Whether the database is not, or was not made, what the tree says.
@@ -120,7 +125,7 @@ impl App {
         }
         let snapshot = self.snapshot(&ctx, None).await?;
         let unread = !tree.findings.is_empty();
-        let items = plan::plan(&resources, unread, &snapshot, options);
+        let (items, prune_refused) = plan::plan(&resources, unread, &snapshot, options);
         drop(snapshot);
         let mut report = Report {
             mode: options.mode,
@@ -128,6 +133,7 @@ impl App {
             applied: options.mode != Mode::Check && !options.dry_run,
             items,
             findings: tree.findings,
+            prune_refused,
             summary: BTreeMap::new(),
         };
         if report.applied && !(options.fail_fast && report.failed()) {
@@ -136,6 +142,9 @@ impl App {
         for item in &report.items {
             let outcome = if item.error.is_some() { "failed" } else { item.action.as_str() };
             *report.summary.entry(outcome).or_default() += 1;
+        }
+        if !report.findings.is_empty() {
+            report.summary.insert("unread", report.findings.len());
         }
         Ok(report)
     }
@@ -163,12 +172,7 @@ impl App {
                     if let Some(detail) = error.detail() {
                         tracing::warn!(name = item.name, %error, detail, "an import failed");
                     }
-                    item.error = Some(match (item.action, error.code()) {
-                        (Action::Create, ErrorCode::Conflict) => {
-                            "somebody else created it meanwhile; import again".to_owned()
-                        }
-                        _ => error.message().to_owned(),
-                    });
+                    item.error = Some(error.message().to_owned());
                     stopped = options.fail_fast;
                 }
             }
@@ -249,6 +253,7 @@ impl App {
             manager: ctx.channel.clone(),
             project: ctx.actor.default_project.to_string(),
             prune: false,
+            prune_all: false,
             adopt: false,
             allow_unsupported: false,
             fail_fast: false,

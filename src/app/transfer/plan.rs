@@ -76,7 +76,7 @@ pub struct Item {
     pub changes: Vec<String>,
     /// Keys that must be set before the configuration can be published.
     pub missing_secrets: Vec<String>,
-    /// Why it is a conflict.
+    /// Why it is a conflict, or who else keeps what is as the file says.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
     pub findings: Vec<Finding>,
@@ -91,8 +91,17 @@ pub struct Item {
     pub(super) index: Option<usize>,
 }
 
-/// The plan of a whole tree, in the order of its files; what is to be archived comes last.
-pub(super) fn plan(resources: &[Resource], unread: bool, snapshot: &Snapshot, options: &ImportOptions) -> Vec<Item> {
+/// So few are archived without a question.
+const PRUNE_FREE: usize = 5;
+
+/// The plan of a whole tree, in the order of its files; what is to be archived comes last. Beside it, why nothing is
+/// archived where that would be too much.
+pub(super) fn plan(
+    resources: &[Resource],
+    unread: bool,
+    snapshot: &Snapshot,
+    options: &ImportOptions,
+) -> (Vec<Item>, Option<String>) {
     let project = |r: &Resource| r.project.clone().unwrap_or_else(|| options.project.clone());
     let mut places: BTreeMap<(String, String), Vec<usize>> = BTreeMap::new();
     for (i, resource) in resources.iter().enumerate() {
@@ -113,14 +122,25 @@ pub(super) fn plan(resources: &[Resource], unread: bool, snapshot: &Snapshot, op
         .collect();
     // A tree that was not read whole, or says nothing at all, is no reason to archive anything.
     if options.prune && options.mode != Mode::Bootstrap && !unread && !resources.is_empty() {
-        let gone = snapshot.iter().filter(|(key, e)| e.row.managed_by == options.manager && !places.contains_key(*key));
-        items.extend(gone.map(|(key, existing)| Item {
+        let kept: Vec<_> = snapshot.iter().filter(|(_, e)| e.row.managed_by == options.manager).collect();
+        let gone: Vec<_> = kept.iter().filter(|(key, _)| !places.contains_key(*key)).collect();
+        if gone.len() >= PRUNE_FREE && gone.len() * 2 > kept.len() && !options.prune_all {
+            let refusal = format!(
+                "the tree lacks {} of the {} datasources that {} keeps, so none is archived; check the path and the \
+                 source, or repeat with --prune --prune-all",
+                gone.len(),
+                kept.len(),
+                options.manager
+            );
+            return (items, Some(refusal));
+        }
+        items.extend(gone.into_iter().map(|(key, existing)| Item {
             action: Action::Archive,
             id: Some(existing.row.id),
             ..blank(key, None)
         }));
     }
-    items
+    (items, None)
 }
 
 fn blank(key: &(String, String), resource: Option<(usize, &Resource)>) -> Item {
@@ -142,7 +162,7 @@ fn blank(key: &(String, String), resource: Option<(usize, &Resource)>) -> Item {
     }
 }
 
-fn judge(
+pub(super) fn judge(
     item: &mut Item,
     resource: &Resource,
     existing: Option<&Existing>,
@@ -172,8 +192,14 @@ fn judge(
         return;
     }
     if let Err(reason) = may_change(resource, existing, options) {
-        item.action = Action::Conflict;
-        item.reason = Some(reason);
+        // Where nothing differs there is nothing to fight over.
+        let row = &existing.row;
+        let same = row.connector_type == resource.connector_type
+            && difference(resource, existing, &row.managed_by).is_nothing();
+        (item.action, item.reason) = match same {
+            true => (Action::Unchanged, Some(format!("it is kept by {}; take it over with --adopt", row.managed_by))),
+            false => (Action::Conflict, Some(reason)),
+        };
         return;
     }
     let difference = difference(resource, existing, &options.manager);
@@ -236,6 +262,10 @@ impl Difference {
             || published
             || self.draft
             || self.enabled.is_some()
+    }
+
+    fn is_nothing(&self) -> bool {
+        !self.writes() && self.config == ConfigStep::Nothing
     }
 
     fn names(&self) -> Vec<String> {

@@ -119,11 +119,22 @@ impl Source {
         self.find(FindingKind::Invalid, pointer, message);
     }
 
-    /// Problems of a configuration, said of the document that it was made from.
+    /// Two places that say the same thing.
+    pub(super) fn clash(&mut self, first: &str, second: &str) {
+        let [one, two] = [first, second].map(|at| self.document.position(at).line);
+        let message = format!("in line {two} is for the same as {first} in line {one}; keep one of them");
+        self.invalid(second, message);
+    }
+
+    /// Problems of a configuration, said of the document that it was made from. Where a place is known to be wrong,
+    /// they are only what follows from that.
     pub(super) fn judge(&mut self, prefix: &str, problems: &[Problem]) {
+        let known = self.findings.len();
         for problem in problems {
             let pointer = self.origin(&format!("{prefix}{}", problem.pointer));
-            self.invalid(pointer, problem.message.clone());
+            if !self.findings[..known].iter().any(|f| f.kind == FindingKind::Invalid && f.pointer == pointer) {
+                self.invalid(pointer, problem.message.clone());
+            }
         }
     }
 

@@ -27,7 +27,16 @@ pub(super) type Snapshot = BTreeMap<(String, String), Existing>;
 impl App {
     /// All that is not archived, within what the caller may see.
     pub(super) async fn snapshot(&self, ctx: &OpContext, project: Option<&str>) -> Result<Snapshot> {
-        let filter = DatasourceFilter { project: project.map(str::to_owned), ..DatasourceFilter::default() };
+        self.found(ctx, DatasourceFilter { project: project.map(str::to_owned), ..DatasourceFilter::default() }).await
+    }
+
+    /// What may be the one of this name.
+    pub(super) async fn snapshot_of(&self, ctx: &OpContext, project: &str, name: &str) -> Result<Snapshot> {
+        let (project, search) = (Some(project.to_owned()), Some(name.to_owned()));
+        self.found(ctx, DatasourceFilter { project, search, ..DatasourceFilter::default() }).await
+    }
+
+    async fn found(&self, ctx: &OpContext, filter: DatasourceFilter) -> Result<Snapshot> {
         let order = DatasourceOrder { field: DatasourceOrderField::Name, descending: false };
         let mut request = PageRequest { after: None, before: None, limit: PAGE, offset: 0, backward: false };
         let mut all = Snapshot::new();

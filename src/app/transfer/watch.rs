@@ -1,4 +1,4 @@
-//! Imports again whenever the files change.
+//! Imports again whenever the files change, and from time to time, for the database changes too.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use notify::{RecursiveMode, Watcher};
 use tokio::sync::Notify;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::{ImportOptions, Progress, Report, read};
@@ -22,13 +23,13 @@ const BURST_MAX: Duration = Duration::from_secs(5);
 pub struct Watch {
     pub paths: Vec<PathBuf>,
     pub options: ImportOptions,
-    /// How often to look by ourselves: not every file system tells, and a directory that was gone may be back.
+    /// How often to import by ourselves: not every file system tells, a directory that was gone may be back, and
+    /// what somebody edited past the tree is to be as the tree says.
     pub poll: Duration,
 }
 
 impl App {
-    /// Imports now, and again after every change, until `stop`. Each report goes to `report`; an import that
-    /// could not be tried, or left something undone, is repeated with the next look.
+    /// Imports now, after every change of the files and at every poll, until `stop`. Each report goes to `report`.
     pub async fn watch(
         &self,
         ctx: &OpContext,
@@ -38,22 +39,22 @@ impl App {
         report: &mut (dyn FnMut(Result<Report>) + Send),
     ) {
         let mut seen = None;
-        let mut settled = false;
+        let mut due = Instant::now();
         let changed = Arc::new(Notify::new());
         while !stop.is_cancelled() {
             // Made anew each time: a watcher goes deaf when its directory is replaced.
             let _watcher = watcher(&watch.paths, &changed);
             let now = fingerprint(&watch.paths).await;
-            if !settled || seen != now {
+            if Instant::now() >= due || seen != now {
                 let done = self.import(ctx, &watch.paths, &watch.options, progress).await;
-                settled = done.as_ref().is_ok_and(|done| !done.failed() && !done.drifts());
                 seen = now;
+                due = Instant::now() + watch.poll;
                 report(done);
             }
             tokio::select! {
                 () = stop.cancelled() => return,
                 () = changed.notified() => quiet(&changed, stop).await,
-                () = tokio::time::sleep(watch.poll) => {}
+                () = tokio::time::sleep_until(due) => {}
             }
         }
     }

@@ -7,6 +7,7 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
+use uuid::Uuid;
 
 use crate::error::{Error, Result};
 
@@ -39,6 +40,7 @@ pub(super) fn write_tree(
     force: bool,
 ) -> Result<Exported> {
     fs::create_dir_all(root).map_err(|e| failed(root, &e))?;
+    refuse_links(root, INDEX)?;
     let mut old = read_index(root, force)?;
     let known = !old.files.is_empty();
     let mut others = BTreeMap::new();
@@ -50,6 +52,7 @@ pub(super) fn write_tree(
     let mut foreign = Vec::new();
     let mut found = BTreeMap::new();
     for path in old.files.keys().chain(files.keys()) {
+        refuse_links(root, path)?;
         let Some(bytes) = read(&root.join(path))? else { continue };
         let hash = hash(&bytes);
         let wanted = files.get(path).is_some_and(|text| text.as_bytes() == bytes);
@@ -67,13 +70,22 @@ pub(super) fn write_tree(
         return Err(refusal(root, &foreign));
     }
 
+    let gone: Vec<_> = old.files.keys().filter(|path| !files.contains_key(*path)).cloned().collect();
+    let lost = gone.iter().filter(|path| found.contains_key(*path)).count();
+    if lost > 0 && gone.len() == old.files.len() && !force {
+        return Err(Error::conflict(format!(
+            "{}: all files of the last export would be removed ({lost}), for what they describe is not stored here; check \
+             --data-dir, DATABASE_URL and --org, or repeat with --force",
+            root.display()
+        )));
+    }
+
     // Both hashes first: an export that is cut off leaves nothing that the next one does not know.
     let mut index = Index { files: others.clone() };
     for (path, text) in &files {
         let now = found.get(path).map(|(hash, _)| hash.clone());
         index.files.insert(path.clone(), [hash(text.as_bytes())].into_iter().chain(now).collect());
     }
-    let gone: Vec<_> = old.files.keys().filter(|path| !files.contains_key(*path)).cloned().collect();
     for path in &gone {
         let hashes = old.files.get(path).cloned().unwrap_or_default();
         index.files.insert(path.clone(), hashes);
@@ -120,6 +132,21 @@ fn is_below(path: &str) -> bool {
     !path.is_empty() && Path::new(path).components().all(normal)
 }
 
+/// A link would lead a write or a removal out of the tree, whoever put it there.
+fn refuse_links(root: &Path, path: &str) -> Result<()> {
+    let mut at = root.to_owned();
+    for part in Path::new(path).components() {
+        at.push(part);
+        if at.is_symlink() {
+            return Err(Error::conflict(format!(
+                "{} is a symbolic link, which an export does not follow; remove it, or put what it leads to in its place",
+                at.display()
+            )));
+        }
+    }
+    Ok(())
+}
+
 fn write_index(root: &Path, index: &Index) -> Result<()> {
     let mut text = serde_json::to_string_pretty(index).map_err(Error::internal)?;
     text.push('\n');
@@ -134,15 +161,19 @@ fn write_index(root: &Path, index: &Index) -> Result<()> {
 fn write(path: &Path, bytes: &[u8]) -> Result<()> {
     let directory = path.parent().unwrap_or(Path::new("."));
     let name = path.file_name().unwrap_or_default().to_string_lossy();
-    let beside = directory.join(format!(".{name}.new"));
-    let write = || {
-        fs::create_dir_all(directory)?;
-        let mut file = fs::File::create(&beside)?;
+    // A name of its own: what is there already is never opened.
+    let beside = directory.join(format!(".{name}.{}.new", Uuid::now_v7().simple()));
+    let fill = || {
+        let mut file = fs::File::create_new(&beside)?;
         file.write_all(bytes)?;
         file.sync_all()?;
         fs::rename(&beside, path)
     };
-    write().map_err(|e| failed(path, &e))
+    fs::create_dir_all(directory).map_err(|e| failed(path, &e))?;
+    fill().map_err(|e| {
+        let _ = fs::remove_file(&beside);
+        failed(path, &e)
+    })
 }
 
 fn read(path: &Path) -> Result<Option<Vec<u8>>> {

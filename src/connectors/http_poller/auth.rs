@@ -14,10 +14,12 @@ use tokio::time::Instant;
 use url::form_urlencoded;
 use zeroize::Zeroizing;
 
-use super::config::{check_url, header_of, invalid, set_query};
+use super::config::{check_url, invalid, set_query};
 use super::fetch;
 use crate::connectors::ConnectorError;
 use crate::egress::Egress;
+use crate::egress::headers::header_of;
+use crate::egress::status::check_status;
 use crate::error::Problem;
 use crate::mapping::SecretText;
 
@@ -208,7 +210,7 @@ async fn fetch_token(auth: &Auth, egress: &Egress) -> Result<Token, ConnectorErr
     let request = token_request(auth)?;
     let origin = request.url().origin().ascii_serialization();
     let response = egress.send(request).await?;
-    fetch::check_status(response.status(), response.headers(), &format!("the token endpoint {origin}"))?;
+    check_status(response.status(), response.headers(), &format!("the token endpoint {origin}"))?;
     let body = fetch::read_body(response, TOKEN_ANSWER_MAX, &origin).await?;
     // The cause could repeat the token.
     let answer: TokenAnswer = serde_json::from_slice(&body).map_err(|_| {

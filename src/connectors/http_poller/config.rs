@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
+use axum::http::{HeaderMap, HeaderValue, header};
 use bytes::Bytes;
 use chrono::SecondsFormat;
 use reqwest::{Method, Url};
@@ -17,6 +17,7 @@ use crate::connectors::ConnectorError;
 use crate::connectors::decode::JsonFormat;
 use crate::connectors::schedule::Schedule;
 use crate::domain::{HumanDuration, Timestamp};
+use crate::egress::headers::header_of;
 use crate::error::Problem;
 
 /// Settings of an HTTP poller.
@@ -42,11 +43,11 @@ pub(super) struct HttpPollerConfig {
     pub(super) method: PollMethod,
     /// Headers to send, by name. A value may name a secret.
     #[serde(default)]
-    #[schemars(title = "Headers", example = BTreeMap::from([("Accept-Language", "en")]))]
+    #[schemars(title = "Headers", example = BTreeMap::from([("Accept-Language", "en")]), extend("x-secret-keys" = true))]
     pub(super) headers: BTreeMap<String, String>,
     /// Query parameters to add to the URL, by name. A value may name a secret.
     #[serde(default)]
-    #[schemars(title = "Query parameters", example = BTreeMap::from([("severity", "critical")]))]
+    #[schemars(title = "Query parameters", example = BTreeMap::from([("severity", "critical")]), extend("x-secret-keys" = true))]
     pub(super) query: BTreeMap<String, String>,
     /// The JSON to send with a POST.
     #[serde(default)]
@@ -187,17 +188,6 @@ const fn max_response_default() -> u64 {
     16 << 20
 }
 
-/// Headers that belong to the connection, not to the author.
-const OWN_HEADERS: [HeaderName; 7] = [
-    header::HOST,
-    header::CONNECTION,
-    header::CONTENT_LENGTH,
-    header::TRANSFER_ENCODING,
-    header::TE,
-    header::UPGRADE,
-    header::ACCEPT_ENCODING,
-];
-
 impl HttpPollerConfig {
     pub(super) fn read(config: &Value) -> Result<Self, ConnectorError> {
         // The cause could repeat a resolved secret.
@@ -316,7 +306,7 @@ pub(super) fn invalid(message: impl Into<String>) -> ConnectorError {
 }
 
 /// A URL may name secrets, whose values are not known yet.
-pub(super) fn check_url(text: &str) -> Result<(), String> {
+pub(in crate::connectors) fn check_url(text: &str) -> Result<(), String> {
     let authority = text.find("://").map_or(0, |i| i + 3);
     let origin = text[authority..].find(['/', '?', '#']).map_or(text, |end| &text[..authority + end]);
     if origin.contains("{{") {
@@ -333,19 +323,8 @@ pub(super) fn check_url(text: &str) -> Result<(), String> {
     Ok(())
 }
 
-pub(super) fn header_of(name: &str, value: &str) -> Result<(HeaderName, HeaderValue), String> {
-    let name = HeaderName::try_from(name).map_err(|_| "must be the name of an HTTP header".to_owned())?;
-    if OWN_HEADERS.contains(&name) {
-        return Err("is set by the connection itself; leave it out".into());
-    }
-    let mut value = HeaderValue::try_from(value)
-        .map_err(|_| format!("has a value that a header cannot carry ({name}): it must be one line of text"))?;
-    value.set_sensitive(true);
-    Ok((name, value))
-}
-
 /// A JSONPath, refused before parsing where parsing could take too long or too deep.
-pub(super) fn parse_path(text: &str) -> Result<JsonPath, String> {
+pub(in crate::connectors) fn parse_path(text: &str) -> Result<JsonPath, String> {
     if text.len() > 512 {
         return Err("must have at most 512 characters".into());
     }

@@ -23,7 +23,7 @@ use crate::mapping::schema_of;
 
 mod auth;
 mod checkpoint;
-mod config;
+pub(super) mod config;
 mod fetch;
 mod paginate;
 mod poll;

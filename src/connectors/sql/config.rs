@@ -3,13 +3,14 @@
 use std::time::Duration;
 
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use serde_json::Value;
 
 use super::guard;
 use crate::connectors::ConnectorError;
 use crate::connectors::schedule::Schedule;
 use crate::domain::{HumanDuration, relative_parts};
+use crate::egress::database::TlsMode;
 use crate::error::Problem;
 use crate::mapping::SecretText;
 
@@ -115,18 +116,6 @@ pub(super) enum Database {
         #[schemars(example = &"erp/orders.db", length(min = 1, max = 512))]
         path: String,
     },
-}
-
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub(super) enum TlsMode {
-    /// With TLS, and the certificate must be valid for the host name.
-    #[default]
-    Verify,
-    /// With TLS, whatever the certificate is: safe from listeners, not from an impostor.
-    Require,
-    /// Without TLS.
-    Disable,
 }
 
 /// What orders the rows, so that a poll goes on where the last one ended.

@@ -50,8 +50,8 @@ impl Sql {
                 schema_version: 1,
                 config_schema: schema_of::<SqlConfig>(),
                 sample: json!([
-                    {"id": 20_417, "customer": "Ada", "total": 129.9, "updated_at": "2025-03-04T08:31:07+00:00"},
-                    {"id": 20_418, "customer": "Grace", "total": 12.5, "updated_at": "2025-03-04T08:32:40+00:00"},
+                    {"id": 20_417, "customer": "Ada", "total": 129.9, "updated_at": "2025-03-04T08:31:07.5"},
+                    {"id": 20_418, "customer": "Grace", "total": 12.5, "updated_at": "2025-03-04T08:32:40.25"},
                 ]),
                 placement: Placement::Leased,
             },

@@ -5,17 +5,17 @@ use std::time::{Duration, Instant};
 
 use futures::TryStreamExt;
 use sqlx::mysql::{MySqlConnectOptions, MySqlSslMode};
-use sqlx::postgres::{PgConnectOptions, PgSslMode};
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{
     AssertSqlSafe, Column as _, ConnectOptions, Executor, MySqlConnection, PgConnection, Row, SqlSafeStr,
     SqliteConnection, Statement, TypeInfo,
 };
 
-use super::config::{Database, TlsMode};
+use super::config::Database;
 use super::page::{Column, Dialect, Page, Position};
 use crate::connectors::{ConnectorContext, ConnectorError};
 use crate::domain::{relative_parts, safe_name};
+use crate::egress::database::{Postgres, TlsMode, failed, peer};
 
 /// What the rows of one statement may take in memory.
 const BYTES: usize = 16 << 20;
@@ -50,29 +50,15 @@ impl Session {
         match database {
             Database::Postgres { host, port, database, username, password, tls, ca } => {
                 let password = password.as_ref().map_or("", |p| p.expose());
-                let mut options = PgConnectOptions::new_without_pgpass()
-                    .host(&peer(context, host, *port, *tls).await?)
-                    .port(*port)
-                    .database(database)
-                    .username(username)
-                    .password(password)
-                    .application_name("datasource-studio")
-                    .ssl_mode(match tls {
-                        TlsMode::Verify => PgSslMode::VerifyFull,
-                        TlsMode::Require => PgSslMode::Require,
-                        TlsMode::Disable => PgSslMode::Disable,
-                    });
-                if let Some(ca) = ca {
-                    options = options.ssl_root_cert_from_pem(ca.as_bytes().to_vec());
-                }
-                let mut connection = options.disable_statement_logging().connect().await.map_err(|e| failed(&e))?;
+                let server = Postgres { host, port: *port, database, username, password, tls: *tls, ca: ca.as_deref() };
+                let mut connection = server.connect(&context.egress).await?;
                 let begin = format!("BEGIN READ ONLY; SET LOCAL statement_timeout = {}", timeout.as_millis());
                 sqlx::raw_sql(AssertSqlSafe(begin)).execute(&mut connection).await.map_err(|e| failed(&e))?;
                 Ok(Self::Postgres(connection))
             }
             Database::Mysql { host, port, database, username, password, tls, ca } => {
                 let mut options = MySqlConnectOptions::new()
-                    .host(&peer(context, host, *port, *tls).await?)
+                    .host(&peer(&context.egress, host, *port, *tls).await?)
                     .port(*port)
                     .database(database)
                     .username(username)
@@ -179,16 +165,6 @@ impl Session {
     }
 }
 
-/// What the driver connects to: a judged address, or with a verified certificate the name that it is for.
-async fn peer(context: &ConnectorContext, host: &str, port: u16, tls: TlsMode) -> Result<String, ConnectorError> {
-    let addresses = context.egress.resolve(host, port).await?;
-    match (tls, addresses.first()) {
-        (TlsMode::Verify, _) => Ok(host.to_owned()),
-        (_, Some(address)) => Ok(address.ip().to_string()),
-        (_, None) => Err(ConnectorError::transient("resolve_failed", format!("{host} has no address"))),
-    }
-}
-
 async fn file(path: &str, context: &ConnectorContext) -> Result<PathBuf, ConnectorError> {
     let home = context.input_dir.join(safe_name(&context.tenant.org));
     let parts = relative_parts(path).map_err(|e| ConnectorError::permanent("config_invalid", e))?;
@@ -208,34 +184,4 @@ async fn file(path: &str, context: &ConnectorContext) -> Result<PathBuf, Connect
 fn late(timeout: Duration) -> ConnectorError {
     let message = format!("the database did not answer within the timeout of {} s", timeout.as_secs_f64());
     ConnectorError::transient("timeout", message)
-}
-
-/// What a failure of the database means. Messages of a server about a statement help; they hold no password.
-fn failed(error: &sqlx::Error) -> ConnectorError {
-    match error {
-        sqlx::Error::Database(said) => {
-            let code = said.code().unwrap_or_default();
-            let message = format!("the database said: {}", said.message());
-            // SQLSTATE classes, and MySQL's codes of a refused login.
-            if code.starts_with("28") || said.message().contains("Access denied") {
-                return ConnectorError::permanent("unauthorized", message);
-            }
-            let query = ["42", "22", "3D", "3F", "0A"].iter().any(|class| code.starts_with(class))
-                || (code.as_ref() == "1" || code.as_ref() == "HY000");
-            let timeout = code.as_ref() == "57014" || said.message().contains("interrupted");
-            match (timeout, query) {
-                (true, _) => ConnectorError::transient("timeout", message),
-                (false, true) => ConnectorError::permanent("query_failed", message),
-                (false, false) => ConnectorError::transient("database_failed", message),
-            }
-        }
-        sqlx::Error::Tls(_) => {
-            let message = "TLS with the database failed; check tls and ca, or what the server offers";
-            ConnectorError::permanent("tls_failed", message)
-        }
-        sqlx::Error::Io(cause) => {
-            ConnectorError::transient("connect_failed", format!("the database cannot be reached: {cause}"))
-        }
-        other => ConnectorError::transient("database_failed", format!("the database failed: {other}")),
-    }
 }

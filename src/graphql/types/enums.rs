@@ -227,6 +227,8 @@ mirror! {
         DeadLetterEdited,
         /// Dead letters were discarded.
         DeadLettersDiscarded,
+        /// Somebody ended a job.
+        JobCancelled,
         /// The log level of the worker was raised for some time.
         LogLevelSet,
         /// Not an event: a gap in a feed, whose events are no longer kept. The payload says from where to where.

@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::file::FileSource;
 use crate::connectors::{ConnectorError, Outlet};
-use crate::domain::{Job, JobProgress, JobTask, RangeKind};
+use crate::domain::{Job, JobProgress, JobTask, RangeKind, safe_name};
 use crate::registry::pipeline::{Patience, Pipeline};
 use crate::registry::supervisor::fsm::Failure;
 use crate::registry::worker::{Parts, connector_of, from_connector, from_error, permanent};
@@ -29,7 +29,8 @@ pub(super) async fn run(shared: &Shared, job: &Job, parts: Parts, stop: Cancella
     let mut source = match range.kind().map_err(from_error)? {
         RangeKind::File => {
             let name = range.file.as_deref().unwrap_or_default();
-            FileSource::open(&shared.deps.input_dir, name, connector, &parts.connector).await.map_err(from_connector)?
+            let directory = shared.deps.input_dir.join(safe_name(&job.tenant.org));
+            FileSource::open(&directory, name, connector, &parts.connector).await.map_err(from_connector)?
         }
         _ => {
             let context = shared.deps.connector_context(&job.tenant, job.datasource_id);

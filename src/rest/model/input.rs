@@ -177,7 +177,7 @@ pub(in crate::rest) struct SetSecret {
     pub(in crate::rest) key: String,
     /// The value; no answer ever has it. At most 65,536 bytes.
     #[serde(deserialize_with = "secret")]
-    #[schema(value_type = String, min_length = 1, max_length = 16384, format = Password)]
+    #[schema(value_type = String, min_length = 1, max_length = 65536, format = Password)]
     pub(in crate::rest) value: SecretString,
     /// Also let the published version run with it, at once.
     #[serde(default)]
@@ -192,7 +192,7 @@ pub(in crate::rest) struct SetSecret {
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub(in crate::rest) struct TestDatasource {
     /// The payload, as JSON. A string is taken as the raw payload.
-    #[schema(value_type = Value)]
+    #[schema(value_type = Value, required = false)]
     pub(in crate::rest) payload: Option<Value>,
     /// The version. Absent: the latest one.
     #[schema(minimum = 1)]

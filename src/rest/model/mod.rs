@@ -2,6 +2,7 @@
 
 mod catalog;
 mod datasource;
+mod delivery;
 mod history;
 mod input;
 mod test_run;
@@ -11,6 +12,9 @@ mod words;
 pub(super) use catalog::{ConfigCheck, ConnectorType, SinkType, Viewer};
 pub(super) use datasource::{
     Datasource, DatasourceDetail, DatasourceMetadata, DatasourceSecret, DatasourceState, SecretSet,
+};
+pub(super) use delivery::{
+    Backfill, CheckSource, DeadLetter, DeadLetterBatch, Discarded, EditDeadLetter, Job, SetLogLevel, SourceCheck,
 };
 pub(super) use history::{AuditEntry, DatasourceEvent, DatasourceMetric};
 pub(super) use input::{

@@ -40,9 +40,13 @@ macro_rules! words {
 words! {
     ApprovalState: "Whether a second person agreed.",
     DatasourceStatus: "What people see of a datasource at a glance.",
+    DeadLetterScope: "What a dead letter holds.",
     DesiredState: "What people want of a worker.",
     DiffOp: "What became of one place of a document.",
     EventType: "An entry kind on the timeline.",
+    JobKind: "What a job does.",
+    JobStatus: "Where a job is in its life.",
+    LogLevel: "How much a log line matters; each level includes those before it.",
     Outcome: "How an audited attempt ended.",
     Role: "What a caller may do; each role may do all that the one before it may.",
     VersionState: "Where a version is in its life.",

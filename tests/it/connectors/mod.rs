@@ -13,8 +13,10 @@ mod nats_server;
 mod object_store;
 #[cfg(feature = "object_store")]
 mod s3_server;
+mod sinks;
 #[cfg(feature = "sql")]
 mod sql;
+mod streams;
 
 use serde_json::{Value, json};
 

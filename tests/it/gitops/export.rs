@@ -162,3 +162,34 @@ async fn every_datasource_has_a_file_of_its_own() {
     assert_eq!(one.out.trim().replace(['\n', ' '], ""), r#"{"written":[],"removed":[],"unchanged":7}"#, "{}", one.err);
     assert_eq!(files(tree.path()), written);
 }
+
+/// Whoever may write to a tree may put links there; an export writes, and removes, nothing outside of it.
+#[tokio::test]
+async fn an_export_follows_no_link() {
+    use std::os::unix::fs::symlink;
+
+    let database = Database::create(Kind::Sqlite).await;
+    let source = tempfile::tempdir().expect("a directory");
+    put(source.path(), "w1.yaml", webhook("w1", "x"));
+    assert_eq!(import(&database, source.path(), &[]).await.code, Some(0));
+    let outside = tempfile::tempdir().expect("a directory");
+    put(outside.path(), "victim.txt", "precious");
+    let victim = outside.path().join("victim.txt");
+
+    let beside = tempfile::tempdir().expect("a directory");
+    std::fs::create_dir(beside.path().join("default")).expect("a directory");
+    symlink(&victim, beside.path().join("default/.w1.yaml.new")).expect("a link");
+    assert_eq!(export(&database, beside.path(), &["--force"]).await.code, Some(0));
+
+    for link in ["default", "default/w1.yaml", ".datasource-studio.json"] {
+        let tree = tempfile::tempdir().expect("a directory");
+        let at = tree.path().join(link);
+        std::fs::create_dir_all(at.parent().expect("a parent")).expect("a directory");
+        let target = if link == "default" { outside.path() } else { victim.as_path() };
+        symlink(target, &at).expect("a link");
+        let refused = export(&database, tree.path(), &["--force"]).await;
+        assert!(refused.code == Some(1) && refused.err.contains("symbolic link"), "{link}: {}", refused.err);
+        assert!(at.is_symlink(), "{link} stays");
+    }
+    assert_eq!(files(outside.path()), [("victim.txt".to_owned(), "precious".to_owned())].into());
+}

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
-use super::{import, run};
+use super::{empty, import, run};
 use crate::harness::{Database, Kind, TestServer};
 
 fn plugin(name: &str) -> String {
@@ -13,7 +13,7 @@ fn plugin(name: &str) -> String {
 
 /// The plan of one file, as people read it.
 async fn plan(name: &str) -> String {
-    let database = Database::create(Kind::Sqlite).await;
+    let database = empty().await;
     let path = plugin(name);
     let done = run(&database, &["import", &path, "--dry-run"]).await;
     format!("{}exit {}\n", done.out.replace("tests/it/gitops/plugins/", ""), done.code.unwrap_or(-1))
@@ -61,9 +61,8 @@ async fn a_poller_by_cron_with_mistakes() {
                cron-and-mistakes.yaml:3:1: /endpoint uses ${TENANT}, which secrets does not list; list it, or write the value
                unsupported: cron-and-mistakes.yaml:11:3: /mapping/filters has no counterpart here
                cron-and-mistakes.yaml:10:5: /mapping/attrs/name has a placeholder; a mapping takes no secrets, for records would carry them
-               cron-and-mistakes.yaml:6:39: /auth/key must name a stored secret: set it with setDatasourceSecret and write {"$secret": "alias"} here
+               cron-and-mistakes.yaml:6:39: /auth/key must name a stored secret: set it (setDatasourceSecret, or POST …/secrets) and write {"$secret": "alias"} here
                cron-and-mistakes.yaml:8:3: /mapping/id is not a JSONPath (RFC 9535): at position 2: in dot member name, must start with lowercase alpha or '_' (write $$ for a literal $)
-               cron-and-mistakes.yaml:10:5: /mapping/attrs/name is not a JSONPath (RFC 9535): at position 1: parser error (write $$ for a literal $)
     plan: 1 refused
     exit 1
     "#);
@@ -71,17 +70,16 @@ async fn a_poller_by_cron_with_mistakes() {
 
 #[tokio::test]
 async fn a_topic() {
-    insta::assert_snapshot!(plan("telemetry-topic").await, @r#"
-    refused    default/telemetry-topic  telemetry-topic.yaml:1
-               telemetry-topic.yaml:3:1: /kind "kafka" is not in this build; it has http_poller, webhook
-    plan: 1 refused
-    exit 1
-    "#);
+    insta::assert_snapshot!(plan("telemetry-topic").await, @r"
+    create     default/telemetry-topic  telemetry-topic.yaml:1
+    plan: 1 create
+    exit 0
+    ");
 }
 
 #[tokio::test]
 async fn the_older_shape_is_one_datasource_a_connector() {
-    insta::assert_snapshot!(plan("older-shape").await, @r#"
+    insta::assert_snapshot!(plan("older-shape").await, @r"
     refused    default/field-sensors-gateway  older-shape.yaml:5
                unsupported: older-shape.yaml:24:1: /policy has no counterpart here
     refused    default/field-sensors-archive  older-shape.yaml:9
@@ -89,10 +87,10 @@ async fn the_older_shape_is_one_datasource_a_connector() {
                unsupported: older-shape.yaml:13:5: /connectors/1/schema has no counterpart here
     refused    default/field-sensors-3  older-shape.yaml:14
                unsupported: older-shape.yaml:24:1: /policy has no counterpart here
-               older-shape.yaml:14:5: /connectors/2/protocol "kafka" is not in this build; it has http_poller, webhook
+               older-shape.yaml:14:5: /connectors/2/brokers is required
     plan: 3 refused
     exit 1
-    "#);
+    ");
 }
 
 #[tokio::test]
@@ -101,6 +99,34 @@ async fn the_older_shape_with_a_flat_map() {
     create     default/flat-map  flat-map.yaml:3
     plan: 1 create
     exit 0
+    ");
+}
+
+/// An empty list of connectors says nothing beside a kind, and too little alone.
+#[tokio::test]
+async fn an_empty_list_of_connectors() {
+    let database = empty().await;
+    let tree = tempfile::tempdir().expect("a directory");
+    super::put(tree.path(), "beside.yaml", "id: beside\nkind: webhook\nconnectors: []\n");
+    super::put(tree.path(), "lonely.yaml", "id: lonely\nconnectors: []\n");
+    let done = import(&database, tree.path(), &["--dry-run"]).await;
+    assert_eq!(done.actions(), json!({ "beside": "create", "lonely": "refused" }), "{}", done.out);
+    let findings = &done.report()["items"][1]["findings"];
+    assert_eq!((findings.as_array().map(Vec::len), &findings[0]["line"]), (Some(1), &json!(2)), "{findings}");
+}
+
+/// Whichever of two were taken, the other would be lost.
+#[tokio::test]
+async fn what_is_said_twice() {
+    insta::assert_snapshot!(plan("said-twice").await, @r"
+    refused    default/said-twice  said-twice.yaml:3
+               said-twice.yaml:4:5: /connectors/0/protocol in line 4 is for the same as /connectors/0/type in line 3; keep one of them
+               said-twice.yaml:6:5: /connectors/0/url in line 6 is for the same as /connectors/0/endpoint in line 5; keep one of them
+               said-twice.yaml:8:5: /connectors/0/interval in line 8 is for the same as /connectors/0/cadence in line 7; keep one of them
+               said-twice.yaml:13:5: /normalize/map/entity_type in line 13 is for the same as /normalize/entity_type in line 10; keep one of them
+               said-twice.yaml:14:5: /normalize/map/title in line 14 is for the same as /normalize/map/attrs/title in line 15; keep one of them
+    plan: 1 refused
+    exit 1
     ");
 }
 

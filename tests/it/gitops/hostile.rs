@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{import, put, webhook};
+use super::{empty, import, put, run, webhook};
 use crate::harness::{Database, Kind};
 
 #[tokio::test]
@@ -58,12 +58,48 @@ async fn each_has_a_clear_finding_and_stops_no_other() {
         assert_eq!(at, line, "{name}: {message}");
     }
     assert_eq!(report["findings"].as_array().map(Vec::len), Some(9), "{:#}", report["findings"]);
+    assert_eq!(report["summary"], json!({ "create": 1, "unread": 9 }));
+}
+
+/// A credential that was typed into a header or the query is refused where it stands, and not repeated.
+#[tokio::test]
+async fn a_literal_credential_in_a_header_is_refused() {
+    let database = empty().await;
+    let tree = tempfile::tempdir().expect("a directory");
+    let poller = "{ type: http_poller, url: \"https://api.example.org/items\", headers: { Authorization: Bearer typed-in }, query: { api_key: typed-in } }";
+    put(tree.path(), "poller.yaml", webhook("poller", "x").replace("{ type: webhook, auth: { type: none } }", poller));
+    let done = import(&database, tree.path(), &[]).await;
+    assert_eq!((done.code, done.actions()), (Some(1), json!({ "poller": "refused" })), "{}", done.out);
+    assert!(!done.out.contains("typed-in") && done.out.contains("setDatasourceSecret"), "{}", done.out);
+    let findings = done.report()["items"][0]["findings"].as_array().cloned().unwrap_or_default();
+    let at: Vec<_> = findings.iter().map(|f| f["pointer"].as_str().unwrap_or_default()).collect();
+    assert_eq!(at, ["/spec/config/connector/headers/Authorization", "/spec/config/connector/query/api_key"]);
+}
+
+/// What a file says cannot steer the terminal or the log that shows it, nor begin a line of its own there.
+#[tokio::test]
+async fn what_the_plan_prints_steers_no_terminal() {
+    let database = empty().await;
+    let tree = tempfile::tempdir().expect("a directory");
+    put(tree.path(), "a\u{1b}]0;owned\u{7}\n::error::.yaml", webhook("fine", "x"));
+    let name = r#""\e[2Jred\u202Egnp\nplan: 0 refused""#;
+    put(tree.path(), "b.yaml", webhook(name, "x").replace("auth:", r#""\e[31mkey\u009b\u2066": 1, auth:"#));
+    let path = tree.path().to_str().expect("UTF-8");
+    for flags in [&["--dry-run"] as &[&str], &["--dry-run", "--json"], &["--fail-fast"], &[]] {
+        let done = run(&database, &[&["import", path], flags].concat()).await;
+        for text in [&done.out, &done.err] {
+            let raw = |c: char| c != '\n' && (c.is_control() || ('\u{202a}'..='\u{2069}').contains(&c));
+            assert!(!text.contains(raw), "{flags:?}: {text:?}");
+            assert!(!text.lines().any(|line| line.starts_with("::")), "{flags:?}: {text}");
+        }
+        assert!(done.out.contains("u{1b}]0;owned") || done.out.contains("\\u001b]0;owned"), "{flags:?}: {}", done.out);
+    }
 }
 
 /// Every mistake in a document at once, each at its line; a literal credential is not repeated.
 #[tokio::test]
 async fn every_mistake_in_a_document_has_its_line() {
-    let database = Database::create(Kind::Sqlite).await;
+    let database = empty().await;
     let tree = tempfile::tempdir().expect("a directory");
     put(
         tree.path(),
@@ -94,4 +130,6 @@ async fn every_mistake_in_a_document_has_its_line() {
     ] {
         assert!(found.contains(&(expected.0, expected.1.to_owned())), "{expected:?} is missing in {found:?}");
     }
+    let apart: std::collections::BTreeSet<_> = found.iter().collect();
+    assert_eq!(apart.len(), found.len(), "one mistake is one finding: {report:#}");
 }

@@ -87,6 +87,12 @@ async fn a_watch_follows_the_files_through_all_that_editors_do() {
     };
     shows("one", "first").await;
 
+    // What somebody edits past the tree does not stay, though no file changes.
+    let id = find(&client, "one").await.expect("it is there")["id"].clone();
+    let edit = json!({ "id": id, "description": "by hand" });
+    client.mutate("updateDatasource", edit, "datasource { id }").await;
+    shows("one", "first").await;
+
     // A half-written file harms nobody; whole, it is applied.
     put(&tree, "two.yaml", "apiVersion: datasource.studio/v1\nkind: Datasou");
     put(&tree, "one.yaml", webhook("one", "beside a broken file"));

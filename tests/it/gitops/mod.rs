@@ -14,8 +14,8 @@ use std::process::{Command, Stdio};
 
 use serde_json::{Value, json};
 
-use crate::harness::Database;
 use crate::harness::server::{JWT_SECRET, MASTER_KEY};
+use crate::harness::{Database, Kind};
 
 /// The program, on a database, in the organisation `acme`.
 pub fn studio(database: &Database, args: &[&str]) -> Command {
@@ -80,6 +80,14 @@ pub async fn run_in(database: &Database, org: &str, args: &[&str]) -> Run {
 pub async fn import(database: &Database, tree: &Path, flags: &[&str]) -> Run {
     let tree = tree.to_str().expect("a path in UTF-8");
     run(database, &[&["import", tree, "--json"], flags].concat()).await
+}
+
+/// An embedded database with all its tables and nothing in them.
+pub async fn empty() -> Database {
+    let database = Database::create(Kind::Sqlite).await;
+    let tree = tempfile::tempdir().expect("a directory");
+    assert_eq!(import(&database, tree.path(), &[]).await.code, Some(0));
+    database
 }
 
 pub async fn export(database: &Database, tree: &Path, flags: &[&str]) -> Run {

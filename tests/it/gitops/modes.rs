@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{import, put, run, webhook};
+use super::{empty, export, files, import, put, run, run_in, webhook};
 use crate::harness::{Client, Database, Kind, TestServer};
 
 async fn listed(client: &Client) -> Value {
@@ -74,6 +74,27 @@ async fn a_sync_follows_its_own_and_touches_nothing_else(kind: Kind) {
     assert_eq!((check.code, check.actions()), (Some(0), json!({ "taken": "unchanged", "fresh": "unchanged" })));
 }
 
+/// What another keeps is a conflict only where the tree wants it otherwise; `--adopt` is the first sync of an export.
+async fn an_export_of_what_others_keep_is_no_drift(kind: Kind) {
+    let server = TestServer::start(kind).await;
+    server.admin().webhook("theirs", json!({ "connector": { "type": "webhook", "auth": { "type": "none" } } })).await;
+    let tree = tempfile::tempdir().expect("a directory");
+    assert_eq!(export(&server.database, tree.path(), &[]).await.code, Some(0));
+    for mode in ["check", "sync"] {
+        let done = import(&server.database, tree.path(), &["--mode", mode]).await;
+        assert_eq!((done.code, done.actions()), (Some(0), json!({ "theirs": "unchanged" })), "{mode}: {}", done.out);
+        let reason = done.report()["items"][0]["reason"].as_str().unwrap_or_default().to_owned();
+        assert!(reason.contains("kept by api") && reason.contains("--adopt"), "{reason}");
+    }
+    assert_eq!(listed(&server.admin()).await[0]["managedBy"], "api");
+
+    let adopted = import(&server.database, tree.path(), &["--mode", "sync", "--adopt"]).await;
+    assert_eq!((adopted.code, adopted.actions()), (Some(0), json!({ "theirs": "update" })));
+    assert_eq!(listed(&server.admin()).await[0]["managedBy"], "git:main");
+    let check = import(&server.database, tree.path(), &["--mode", "check"]).await;
+    assert_eq!((check.code, check.report()["items"][0]["reason"].clone()), (Some(0), Value::Null));
+}
+
 async fn a_prune_archives_only_what_the_source_kept(kind: Kind) {
     let (server, tree) = beside(kind).await;
     std::fs::remove_dir_all(tree.path().join("a")).expect("removed");
@@ -107,6 +128,34 @@ async fn a_prune_archives_only_what_the_source_kept(kind: Kind) {
     std::fs::remove_dir_all(tree.path().join("b")).expect("removed");
     let empty = import(&server.database, tree.path(), &["--mode", "sync", "--prune"]).await;
     assert_eq!(empty.actions(), json!({}), "a tree that says nothing archives nothing");
+}
+
+/// A tree that is suddenly small is most likely another one.
+async fn a_prune_of_most_of_a_source_has_to_be_meant(kind: Kind) {
+    let server = TestServer::start(kind).await;
+    let tree = tempfile::tempdir().expect("a directory");
+    for i in 0..9 {
+        put(tree.path(), &format!("{i}.yaml"), webhook(&format!("feed-{i}"), "x"));
+    }
+    assert_eq!(import(&server.database, tree.path(), &["--mode", "sync"]).await.code, Some(0));
+    let lose = |names: std::ops::Range<usize>| {
+        names.for_each(|i| std::fs::remove_file(tree.path().join(format!("{i}.yaml"))).expect("removed"));
+    };
+    lose(0..5);
+    put(tree.path(), "8.yaml", webhook("feed-8", "edited"));
+    for flags in [&["--mode", "check", "--prune"] as &[&str], &["--mode", "sync", "--prune"]] {
+        let refused = import(&server.database, tree.path(), flags).await;
+        assert_eq!((refused.code, &refused.report()["summary"]), (Some(1), &json!({ "unchanged": 3, "update": 1 })));
+        let why = refused.report()["pruneRefused"].as_str().unwrap_or_default().to_owned();
+        assert!(why.contains("5 of the 9") && why.contains("--prune-all"), "{why}");
+    }
+    assert_eq!(listed(&server.admin()).await.as_array().map(Vec::len), Some(9));
+
+    let meant = import(&server.database, tree.path(), &["--mode", "sync", "--prune", "--prune-all"]).await;
+    assert_eq!((meant.code, meant.report()["summary"].clone()), (Some(0), json!({ "unchanged": 4, "archive": 5 })));
+    lose(5..8);
+    let few = import(&server.database, tree.path(), &["--mode", "sync", "--prune"]).await;
+    assert_eq!((few.code, few.report()["summary"].clone()), (Some(0), json!({ "unchanged": 1, "archive": 3 })));
 }
 
 async fn what_needs_secrets_waits_for_them(kind: Kind) {
@@ -164,7 +213,7 @@ async fn the_documented_document_can_be_imported() {
     let page = std::fs::read_to_string("docs/gitops.md").expect("the page");
     let documents = page.split("```yaml\n").skip(1).filter_map(|rest| rest.split("```").next());
     let document = documents.into_iter().find(|text| text.starts_with("apiVersion")).expect("a document");
-    let database = Database::create(Kind::Sqlite).await;
+    let database = empty().await;
     let tree = tempfile::tempdir().expect("a directory");
     put(tree.path(), "feed.yaml", document);
     let plan = import(&database, tree.path(), &["--dry-run"]).await;
@@ -185,6 +234,50 @@ async fn a_check_does_not_migrate_somebody_elses_database() {
     assert_eq!(import(&database, tree.path(), &["--mode", "check"]).await.code, Some(0));
 }
 
+/// A typing mistake in the place of the database is said; it makes no database, and it costs no file.
+#[tokio::test]
+async fn who_only_reads_makes_no_database() {
+    let database = empty().await;
+    let tree = tempfile::tempdir().expect("a directory");
+    for name in ["one", "two"] {
+        put(tree.path(), &format!("{name}.yaml"), webhook(name, "x"));
+    }
+    assert_eq!(import(&database, tree.path(), &[]).await.code, Some(0));
+    let exported = tempfile::tempdir().expect("a directory");
+    let feeds = exported.path().to_str().expect("UTF-8");
+    assert_eq!(export(&database, exported.path(), &[]).await.code, Some(0));
+    let before = files(exported.path());
+
+    let nowhere = tree.path().join("typo");
+    let at = nowhere.to_str().expect("UTF-8");
+    for command in
+        [&["export", feeds] as &[&str], &["import", feeds, "--mode", "check"], &["import", feeds, "--dry-run"]]
+    {
+        let refused = run(&database, &[command, &["--data-dir", at]].concat()).await;
+        assert!(refused.code == Some(1) && refused.err.contains("--data-dir"), "{command:?}: {}", refused.err);
+        assert!(!nowhere.exists(), "{command:?}");
+    }
+    let refused = run_in(&database, "typo", &["export", feeds]).await;
+    assert!(refused.code == Some(1) && refused.err.contains("--org"), "{}", refused.err);
+    assert_eq!(files(exported.path()), before);
+
+    let forced = run_in(&database, "typo", &["export", feeds, "--force"]).await;
+    assert_eq!((forced.code, files(exported.path()).len()), (Some(0), 0), "{}", forced.err);
+}
+
+/// On the command line there is no request id to quote, and the reason is no secret.
+#[tokio::test]
+async fn a_data_directory_that_cannot_be_is_named() {
+    let database = Database::create(Kind::Sqlite).await;
+    let tree = tempfile::tempdir().expect("a directory");
+    put(tree.path(), "feed.yaml", webhook("feed", "x"));
+    let file = tree.path().join("feed.yaml");
+    let (tree, file) = (tree.path().to_str().expect("UTF-8"), file.to_str().expect("UTF-8"));
+    let refused = run(&database, &["import", tree, "--data-dir", file]).await;
+    assert_eq!(refused.code, Some(1));
+    assert!(refused.err.contains(file) && !refused.err.contains("request id"), "{}", refused.err);
+}
+
 #[tokio::test]
 async fn a_wrong_command_ends_with_2() {
     let database = Database::create(Kind::Sqlite).await;
@@ -194,6 +287,9 @@ async fn a_wrong_command_ends_with_2() {
         &["import", ".", "--mode", "maybe"],
         &["import", ".", "--source", "a b"],
         &["import", ".", "--watch", "--dry-run"],
+        &["import", ".", "--prune"],
+        &["import", ".", "--mode", "sync", "--prune-all"],
+        &["import", ".", "--mode", "bootstrap", "--adopt"],
     ] {
         let done = run(&database, args).await;
         assert_eq!(done.code, Some(2), "{args:?}: {}", done.err);
@@ -213,6 +309,8 @@ macro_rules! both {
 both!(
     a_bootstrap_creates_and_never_overwrites,
     a_sync_follows_its_own_and_touches_nothing_else,
+    an_export_of_what_others_keep_is_no_drift,
     a_prune_archives_only_what_the_source_kept,
+    a_prune_of_most_of_a_source_has_to_be_meant,
     what_needs_secrets_waits_for_them,
 );

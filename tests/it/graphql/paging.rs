@@ -116,6 +116,25 @@ on_both_databases! {
         writer.await.expect("the writer ends well");
     }
 
+    async fn a_cursor_of_another_order_is_refused(server: TestServer) {
+        let admin = server.admin();
+        for name in ["one", "two", "three"] {
+            create(&admin, name).await;
+        }
+        let (_, info) = page(&admin, json!({ "o": { "field": "NAME", "direction": "ASC" }, "first": 1 })).await;
+        for (field, direction) in [("NAME", "DESC"), ("CREATED_AT", "ASC")] {
+            let order = json!({ "field": field, "direction": direction });
+            for cursor in ["after", "before"] {
+                let mut variables = json!({ "o": order });
+                variables[cursor] = info["endCursor"].clone();
+                let answer = admin.send(PAGE, variables).await;
+                let error = &answer["errors"][0]["extensions"];
+                assert_eq!(error["code"], "VALIDATION_FAILED", "{answer}");
+                assert_eq!(error["problems"][0]["pointer"], format!("/{cursor}"), "{answer}");
+            }
+        }
+    }
+
     async fn nothing_makes_an_empty_page(server: TestServer) {
         let admin = server.admin();
         let empty = json!({ "hasNextPage": false, "hasPreviousPage": false, "startCursor": null, "endCursor": null });

@@ -48,7 +48,8 @@ const FORBIDDEN: &[(&str, &str, &str)] = &[
 pub(super) const PERSISTENCE: &[&str] = &["sea_orm", "sea_orm_migration", "sqlx"];
 
 /// Modules that speak SQL to databases other than ours.
-pub(super) const FOREIGN_DATABASES: &[[&str; 2]] = &[["connectors", "sql"], ["sinks", "postgres"]];
+pub(super) const FOREIGN_DATABASES: &[[&str; 2]] =
+    &[["connectors", "sql"], ["sinks", "postgres"], ["egress", "database"]];
 
 /// Crates that only F4 and above may name.
 pub(super) const TRANSPORTS: &[&str] =

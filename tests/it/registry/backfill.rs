@@ -25,7 +25,7 @@ fn write_numbers(data_dir: &std::path::Path, name: &str, upto: i64) {
         writeln!(text, "{}", json!({ "id": n, "n": n })).expect("a line");
         text
     });
-    let directory = data_dir.join("in");
+    let directory = data_dir.join("in/acme");
     std::fs::create_dir_all(&directory).expect("a directory");
     std::fs::write(directory.join(name), text).expect("a file");
 }
@@ -87,9 +87,9 @@ on_both_databases! {
         admin.publish(&id).await;
         let data_dir = server.database.data_dir.path();
         write_numbers(data_dir, "there.jsonl", 1);
-        std::fs::write(data_dir.join("outside.jsonl"), "{}\n").expect("a file");
-        std::os::unix::fs::symlink(data_dir.join("outside.jsonl"), data_dir.join("in/link.jsonl")).expect("a link");
-        std::fs::write(data_dir.join("in/broken.jsonl"), "{\"n\":1}\n{oops\n{\"n\":2}\n").expect("a file");
+        std::fs::write(data_dir.join("in/outside.jsonl"), "{}\n").expect("a file of somebody else");
+        std::os::unix::fs::symlink(data_dir.join("in/outside.jsonl"), data_dir.join("in/acme/link.jsonl")).expect("a link");
+        std::fs::write(data_dir.join("in/acme/broken.jsonl"), "{\"n\":1}\n{oops\n{\"n\":2}\n").expect("a file");
         for (name, code) in [
             ("../outside.jsonl", "file_unreadable"),
             ("/etc/passwd", "file_unreadable"),

@@ -9,7 +9,7 @@ mod on_error;
 mod poller;
 mod reload;
 mod senders;
-mod source;
+pub mod source;
 mod test_runs;
 mod tour;
 mod two_nodes;

@@ -74,7 +74,9 @@ on_both_databases! {
             for operation in all().into_iter().filter(|operation| reaches(role, operation)) {
                 let id = subject(&server, &format!("{role} {}", operation.id)).await;
                 let answer = operation.call(&server.client(role, "acme"), &id).send().await;
-                assert!([200, 201, 409].contains(&answer.status), "{} as {role}: {answer:?}", operation.id);
+                // There is no such job or dead letter yet; who asks for it is let through.
+                let absent = answer.status == 404 && operation.names_a_part();
+                assert!(absent || [200, 201, 409].contains(&answer.status), "{} as {role}: {answer:?}", operation.id);
             }
         }
     }

@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 use crate::harness::server::open_webhook;
 use crate::harness::{Answer, Client, Database, Kind, Process, TestServer, eventually};
 use crate::on_both_databases;
+use crate::registry::source::{HttpSource, page, poller, poller_datasource, status};
 
 async fn once(client: &Client, key: &str, path: &str, body: &Value) -> Answer {
     client.call(Method::POST, path).header("idempotency-key", key).json(body).send().await
@@ -130,6 +131,48 @@ on_both_databases! {
         }
     }
 
+    /// A run leaves nothing that could be looked up, so that those who come meanwhile wait for its answer.
+    async fn runs_at_the_same_time_are_one_run(server: TestServer) {
+        let source = HttpSource::start(|_| page([1, 2])).await;
+        let admin = server.admin();
+        let id = poller_datasource(&admin, "items", poller(&source.url)).await;
+        for (verb, body) in [("test", json!({ "fetch": true })), ("check", json!({}))] {
+            let path = format!("/datasources/{id}/{verb}");
+            let before = source.visits().len();
+            let all = futures::future::join_all((0..6).map(|_| once(&admin, verb, &path, &body))).await;
+            assert!(all.iter().all(|a| a.status == 200 && a.body == all[0].body), "{all:#?}");
+            assert_eq!(all.iter().filter(|a| !replayed(a)).count(), 1, "{verb}");
+            assert_eq!(source.visits().len(), before + 1, "{verb}");
+        }
+    }
+
+    async fn a_run_that_failed_gives_its_key_back(server: TestServer) {
+        let source = HttpSource::start(|_| status(500, &[])).await;
+        let admin = server.admin();
+        let id = poller_datasource(&admin, "items", poller(&source.url)).await;
+        let path = format!("/datasources/{id}/test");
+        once(&admin, "key", &path, &json!({ "fetch": true })).await.refused(422, "TEST_FAILED");
+        source.answers(|_| page([1]));
+        let again = once(&admin, "key", &path, &json!({ "fetch": true })).await;
+        assert!(!replayed(&again), "the error before was not its answer");
+        assert_eq!(again.ok(200)["success"], true);
+    }
+
+    async fn a_run_that_takes_long_is_in_progress(server: TestServer) {
+        let admin = server.admin();
+        let id = admin.webhook("doors", open_webhook(json!({ "a": "$.a" }))).await;
+        let path = format!("/datasources/{id}/test");
+        let answer = once(&admin, "key", &path, &json!({})).await.ok(200);
+        let sql = server.database.sql().await;
+        sql.run("UPDATE idempotency_keys SET status = NULL").await;
+        let early = once(&admin, "key", &path, &json!({})).await;
+        assert_eq!(early.header("retry-after"), "5");
+        let refusal = early.refused(409, "CONFLICT");
+        assert!(refusal["detail"].as_str().is_some_and(|d| d.contains("in progress")), "{refusal:#}");
+        sql.run("UPDATE idempotency_keys SET status = 200").await;
+        assert_eq!(once(&admin, "key", &path, &json!({})).await.ok(200), answer);
+    }
+
     /// The process ended after the change and before its answer was kept: the answer is made anew.
     async fn an_answer_that_was_not_kept_is_made_anew(server: TestServer) {
         let admin = server.admin();
@@ -144,6 +187,7 @@ on_both_databases! {
         once(&admin, "publish", &format!("{path}/publish"), &json!({})).await.ok(200);
         once(&admin, "test", &format!("{path}/test"), &json!({})).await.ok(200);
         sql.run("UPDATE idempotency_keys SET status = NULL, location = NULL, etag = NULL, body = NULL").await;
+        sql.run("UPDATE idempotency_keys SET created_at = '2020-01-01 00:00:00+00:00' WHERE idempotency_key = 'test'").await;
 
         let again = once(&admin, "create", "/datasources", &new).await;
         assert_eq!(again.header("location"), path);

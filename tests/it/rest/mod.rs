@@ -2,6 +2,7 @@
 
 mod authz;
 mod contract;
+mod deliveries;
 mod document;
 mod idempotency;
 mod negotiation;

@@ -3,6 +3,7 @@
 use reqwest::Method;
 use serde_json::{Value, json};
 
+use super::operations::{all, subject};
 use crate::harness::server::open_webhook;
 use crate::harness::{Kind, TestServer};
 use crate::on_both_databases;
@@ -102,14 +103,16 @@ on_both_databases! {
         for (body, pointer, says) in [
             ("", "", "EOF"),
             ("{", "", "EOF"),
-            ("[]", "", "invalid"),
-            ("null", "", "invalid type"),
+            ("[]", "", "must be an object, not an array"),
+            ("[\"x\",\"webhook\",null]", "", "must be an object, not an array"),
+            ("null", "", "must be an object, not null"),
+            ("true", "", "must be an object, not true or false"),
             ("{\"name\":\"x\",\"type\":\"webhook\"} {}", "", "trailing"),
             ("{\"name\":\"x\",\"type\":\"webhook\",\"colour\":1}", "/colour", "unknown field `colour`"),
             ("{\"name\":\"x\",\"name\":\"y\",\"type\":\"webhook\"}", "", "duplicate field `name`"),
-            ("{\"name\":7,\"type\":\"webhook\"}", "/name", "invalid type"),
+            ("{\"name\":7,\"type\":\"webhook\"}", "/name", "must be a string, not this whole number"),
             ("{\"name\":\"x\"}", "", "missing field `type`"),
-            ("{\"name\":\"x\",\"type\":\"webhook\",\"tags\":[\"a\",1]}", "/tags/1", "invalid type"),
+            ("{\"name\":\"x\",\"type\":\"webhook\",\"tags\":[\"a\",1]}", "/tags/1", "must be a string, not this whole number"),
             ("{\"name\":\"\\ud800\",\"type\":\"webhook\"}", "/name", "hex escape"),
             ("{\"name\":\"a\\u0000b\",\"type\":\"webhook\"}", "/name", "control"),
             ("{\"name\":\"x\",\"type\":\"webhook\",\"description\":\"\\u0000\"}", "/description", "NUL"),
@@ -121,6 +124,9 @@ on_both_databases! {
             let refusal = answer.refused(400, "VALIDATION_FAILED");
             let problem = &refusal["problems"][0];
             assert!(problem["message"].as_str().is_some_and(|m| m.contains(says)), "{body:.80}: {refusal:#}");
+            for internal in ["struct ", "i32", "visitor", " at line"] {
+                assert!(!refusal.to_string().contains(internal), "{body:.80}: {refusal:#}");
+            }
             assert!(problem["pointer"].as_str().is_some_and(|p| p.starts_with(pointer)), "{body:.80}: {refusal:#}");
         }
         let not_utf8 = admin.call(Method::POST, "/datasources").raw("application/json", b"{\"name\":\"\xff\"}".to_vec());
@@ -129,6 +135,35 @@ on_both_databases! {
         let refusal = admin.post("/datasources", invalid).await.refused(422, "CONFIG_INVALID");
         assert!(refusal["problems"].to_string().contains("colour"), "{refusal:#}");
         assert_eq!(admin.get("/datasources").await.header("x-total-count"), "0");
+    }
+
+    async fn an_array_is_taken_for_no_object(server: TestServer) {
+        let admin = server.admin();
+        let id = subject(&server, "subject").await;
+        for operation in all().into_iter().filter(|operation| operation.details.get("requestBody").is_some()) {
+            let body = json!(["x", "webhook", null, 1]);
+            let refusal = operation.call(&admin, &id).json(&body).send().await.refused(400, "VALIDATION_FAILED");
+            let expected = json!({ "pointer": "", "message": "must be an object, not an array" });
+            assert_eq!(refusal["problems"][0], expected, "{}", operation.id);
+        }
+        for (verb, field) in [("backfill", "range"), ("dead-letters/replay", "filter"), ("dead-letters/discard", "filter")] {
+            let body = json!({ field: [null, null] });
+            let refusal = admin.post(&format!("/datasources/{id}/{verb}"), body).await.refused(400, "VALIDATION_FAILED");
+            assert_eq!(refusal["problems"][0]["pointer"], format!("/{field}"), "{verb}");
+            assert!(refusal.to_string().contains("must be an object, not an array"), "{verb}: {refusal:#}");
+        }
+    }
+
+    async fn a_delete_takes_no_body(server: TestServer) {
+        let admin = server.admin();
+        let id = subject(&server, "subject").await;
+        for path in [format!("/datasources/{id}"), format!("/datasources/{id}/secrets/spare")] {
+            let call = admin.call(Method::DELETE, &path).json(&json!({ "reason": "It is not needed" }));
+            let refusal = call.send().await.refused(400, "VALIDATION_FAILED");
+            assert!(refusal["detail"].as_str().is_some_and(|d| d.contains("query parameter")), "{refusal:#}");
+        }
+        assert_eq!(admin.get(&format!("/datasources/{id}")).await.ok(200)["archivedAt"], Value::Null);
+        assert_eq!(admin.get(&format!("/datasources/{id}/secrets")).await.header("x-total-count"), "1");
     }
 
     async fn a_secret_is_in_no_answer(server: TestServer) {

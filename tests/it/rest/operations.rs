@@ -40,10 +40,17 @@ impl Operation {
         self.path.contains("{id}")
     }
 
+    /// Whether it is about something that a new datasource does not have.
+    pub fn names_a_part(&self) -> bool {
+        self.path.contains("{job}") || self.path.contains("{letter}")
+    }
+
     /// A call that a caller with the role may make.
     pub fn call(&self, client: &Client, id: &str) -> Call {
         let values = [("{id}", id), ("{version}", "1"), ("{other}", "2"), ("{key}", "spare"), ("{type}", "webhook")];
-        let path = values.iter().fold(self.path.clone(), |path, (name, value)| path.replace(name, value));
+        let none = uuid::Uuid::nil().to_string();
+        let values = values.into_iter().chain([("{job}", none.as_str()), ("{letter}", none.as_str())]);
+        let path = values.fold(self.path.clone(), |path, (name, value)| path.replace(name, value));
         assert!(!path.contains('{'), "{path}: give its parameter a value here");
         let call = client.call(self.method.clone(), &path);
         match self.body() {
@@ -70,6 +77,9 @@ impl Operation {
             _ if request["required"] != true => return None,
             "updateDatasource" | "patchDatasource" => json!({ "description": "changed" }),
             "updateDatasourceMetadata" => json!({ "team": "changed" }),
+            "backfillDatasource" => json!({ "range": { "file": "none.jsonl" } }),
+            "editDeadLetter" => json!({ "payload": { "id": 1 } }),
+            "setDatasourceLogLevel" => json!({ "level": "info" }),
             other => panic!("{other} needs a body: give it one here"),
         };
         Some(body)

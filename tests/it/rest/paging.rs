@@ -80,6 +80,23 @@ on_both_databases! {
         }
     }
 
+    async fn the_link_back_repeats_no_row_and_leads_to_no_empty_page(server: TestServer) {
+        let admin = server.admin();
+        fill(&admin, 5).await;
+        for (query, expected) in [
+            ("offset=1&limit=2", vec!["feed 00"]),
+            ("offset=3&limit=2", vec!["feed 01", "feed 02"]),
+            ("offset=10000&limit=2", vec!["feed 03", "feed 04"]),
+            ("offset=10000&limit=9", vec!["feed 00", "feed 01", "feed 02", "feed 03", "feed 04"]),
+        ] {
+            let page = admin.get(&format!("/datasources?sort=name&{query}")).await;
+            let back = admin.get(&page.link("prev").expect("a page before")).await.ok(200);
+            assert_eq!(names(&back), expected, "{query}");
+        }
+        let nothing = admin.get("/datasources?search=nothing&offset=5").await;
+        assert_eq!((nothing.link("prev"), nothing.ok(200)), (None, json!([])));
+    }
+
     async fn versions_and_events_page_too(server: TestServer) {
         let admin = server.admin();
         let id = admin.webhook("doors", open_webhook(json!({ "a": "$.a" }))).await;
@@ -117,6 +134,8 @@ on_both_databases! {
             ("limit=1&limit=2", "/limit", "once"),
             ("offset=10001", "/offset", "cursor"),
             (&format!("offset=1&cursor={cursor}"), "/offset", "combined"),
+            (&format!("cursor={cursor}&sort=name"), "/cursor", "another order"),
+            (&format!("cursor=~{cursor}&sort=createdAt"), "/cursor", "another order"),
             ("cursor=nonsense", "/cursor", "gave out"),
             ("cursor=~", "/cursor", "gave out"),
             ("cursor=", "/cursor", "gave out"),

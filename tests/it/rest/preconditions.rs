@@ -8,7 +8,8 @@ use crate::harness::{Answer, Client};
 use crate::on_both_databases;
 
 async fn change(client: &Client, method: Method, path: &str, etag: &str, body: Value) -> Answer {
-    client.call(method, path).header("if-match", etag).json(&body).send().await
+    let call = client.call(method, path).header("if-match", etag);
+    if body.is_null() { call.send().await } else { call.json(&body).send().await }
 }
 
 on_both_databases! {
@@ -59,6 +60,11 @@ on_both_databases! {
             (Method::POST, "/versions", draft),
             (Method::POST, "/publish", json!({})),
             (Method::POST, "/rollback", json!({})),
+            (Method::POST, "/start", json!({})),
+            (Method::POST, "/stop", json!({})),
+            (Method::POST, "/restart", json!({})),
+            (Method::POST, "/restore", json!({})),
+            (Method::POST, "/repin-secrets", json!({})),
         ] {
             let at = format!("{path}{verb}");
             let refusal = change(&admin, method.clone(), &at, &old, body.clone()).await.refused(412, "CONFLICT");
@@ -78,6 +84,24 @@ on_both_databases! {
         let next = edited.header("etag").to_owned();
         edited.ok(200);
         change(&admin, Method::POST, &format!("{path}/publish"), &next, json!({})).await.ok(200);
+        let next = admin.get(&path).await.header("etag").to_owned();
+        let stopped = change(&admin, Method::POST, &format!("{path}/stop"), &next, json!({})).await;
+        let next = stopped.header("etag").to_owned();
+        assert_eq!(stopped.ok(200)["status"], "disabled");
+        change(&admin, Method::POST, &format!("{path}/start"), &next, json!({})).await.ok(200);
         change(&admin, Method::DELETE, &path, "*", Value::Null).await.ok(200);
+    }
+
+    async fn a_precondition_on_what_has_no_revision_is_refused(server: TestServer) {
+        let admin = server.admin();
+        let id = admin.webhook("doors", open_webhook(json!({ "a": "$.a" }))).await;
+        let etag = admin.get(&format!("/datasources/{id}")).await.header("etag").to_owned();
+        let path = format!("/datasources/{id}/secrets");
+        for (method, path) in [(Method::POST, path.clone()), (Method::DELETE, format!("{path}/spare"))] {
+            let body = if method == Method::POST { json!({ "key": "spare", "value": "hunter2" }) } else { Value::Null };
+            let refusal = change(&admin, method, &path, &etag, body).await.refused(400, "VALIDATION_FAILED");
+            assert_eq!(refusal["problems"][0]["pointer"], "/headers/if-match");
+        }
+        assert_eq!(admin.get(&path).await.header("x-total-count"), "0");
     }
 }

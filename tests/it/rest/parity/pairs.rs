@@ -37,7 +37,7 @@ const BASE: Pair = Pair {
 /// The fields of a datasource, by REST's names. `current` and `published` hold what REST spells out otherwise.
 macro_rules! datasource {
     () => {
-        "id name type description ownerId: owner orgId: org projectId: project team category tags status revision \
+        "id name type description ownerId: owner orgId: org projectId: project team category tags status revision managedBy \
          webhookPath createdAt createdBy updatedAt updatedBy archivedAt \
          publishedVersion: currentVersion { version state config checksum summary: comment createdBy approval publishedBy }"
     };
@@ -432,6 +432,60 @@ pub const PAIRS: &[Pair] = &[
         variables: action,
         result: "/repinDatasourceSecrets/datasource",
         call: |id| post(id, "/repin-secrets", reason()),
+        ..BASE
+    },
+    Pair {
+        graphql: "Query.deadLetters",
+        rest: "deadLetters",
+        query: "query($id: ID!) { deadLetters(id: $id, filter: { version: 1 }) { nodes { id payload } } }",
+        result: "/deadLetters/nodes",
+        call: |id| get(id, "/dead-letters?version=1"),
+        ..BASE
+    },
+    Pair {
+        graphql: "Mutation.discardDeadLetters",
+        rest: "discardDeadLetters",
+        query: "mutation($input: DiscardDeadLettersInput!) { discardDeadLetters(input: $input) { discarded } }",
+        variables: action,
+        result: "/discardDeadLetters",
+        call: |id| post(id, "/dead-letters/discard", reason()),
+        ..BASE
+    },
+    Pair {
+        graphql: "Query.datasourceJobs",
+        rest: "datasourceJobs",
+        query: "query($id: ID!) { datasourceJobs(id: $id, first: 2) { nodes { id status } } }",
+        result: "/datasourceJobs/nodes",
+        call: |id| get(id, "/jobs?limit=2"),
+        ..BASE
+    },
+    Pair {
+        graphql: "Mutation.backfillDatasource",
+        rest: "backfillDatasource",
+        query: "mutation($input: BackfillDatasourceInput!) { backfillDatasource(input: $input) {
+            job { input version createdBy cancelRequested } } }",
+        variables: |id| json!({ "input": { "id": id, "range": { "file": "none.jsonl" }, "reason": "parity" } }),
+        result: "/backfillDatasource/job",
+        call: |id| post(id, "/backfill", json!({ "range": { "file": "none.jsonl" }, "reason": "parity" })),
+        ..BASE
+    },
+    Pair {
+        graphql: "Mutation.checkDatasource",
+        rest: "checkDatasource",
+        query: "mutation($input: CheckDatasourceInput!) { checkDatasource(input: $input) {
+            success version steps { name success code message } } }",
+        variables: |id| json!({ "input": { "id": id, "version": 1 } }),
+        result: "/checkDatasource",
+        call: |id| post(id, "/check", json!({ "version": 1 })),
+        ..BASE
+    },
+    Pair {
+        graphql: "Mutation.setDatasourceLogLevel",
+        rest: "setDatasourceLogLevel",
+        query: change!("setDatasourceLogLevel", "SetDatasourceLogLevelInput"),
+        variables: |id| json!({ "input": { "id": id, "level": "DEBUG", "duration": "1m", "reason": "parity" } }),
+        result: "/setDatasourceLogLevel/datasource",
+        call: |id| post(id, "/log-level", json!({ "level": "debug", "duration": "1m", "reason": "parity" })),
         ..BASE
     },
 ];
