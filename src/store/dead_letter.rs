@@ -13,7 +13,7 @@ use super::{Store, Tx, classify, corrupt};
 use crate::auth::policy::grant::HandleDeadLetters;
 use crate::auth::{Actor, Authorized};
 use crate::domain::paging::{Page, PageRequest};
-use crate::domain::{DeadLetter, DeadLetterFilter, DeadLetterScope, Job, JobProgress, Tenant, Timestamp, now};
+use crate::domain::{DeadLetter, DeadLetterFilter, DeadLetterScope, Job, JobProgress, Tenant, now};
 use crate::error::{Error, Result};
 
 /// Payloads longer than this are kept in part.
@@ -134,24 +134,6 @@ impl Store {
                 .map_err(classify)?;
         }
         tx.commit().await.map(Ok)
-    }
-
-    /// Removes what is older than `before`, a bounded number a call; answers with how many went.
-    pub async fn expire_dead_letters(&self, before: Timestamp) -> Result<u64> {
-        let tx = self.begin_everything().await?;
-        let ids: Vec<Uuid> = Entity::find()
-            .select_only()
-            .column(Column::Id)
-            .filter(Column::CreatedAt.lt(before))
-            .order_by_asc(Column::Id)
-            .limit(ROWS_MAX as u64)
-            .into_tuple()
-            .all(&tx.db)
-            .await
-            .map_err(classify)?;
-        let gone = Entity::delete_many().filter(Column::Id.is_in(ids)).exec(&tx.db).await.map_err(classify)?;
-        tx.commit().await?;
-        Ok(gone.rows_affected)
     }
 }
 
