@@ -7,6 +7,7 @@ use uuid::Uuid;
 
 use super::extract::{Body, Caller, Named, NoBody, OptionalBody, Patch, flag, once};
 use super::idempotency::{self, lost};
+use super::lifecycle::act;
 use super::link::Position;
 use super::model::{
     Action, CloneDatasource, CreateDatasource, Datasource, DatasourceDetail, DatasourceStatus, UpdateDatasource,
@@ -290,14 +291,7 @@ pub(super) async fn restore(
     Named(path): Named<DatasourcePath>,
     OptionalBody(body): OptionalBody<Action>,
 ) -> Answer {
-    let ctx = once(&api, &caller, &body.raw)?;
-    let input =
-        app::ActOn { id: path.id, reason: body.value.reason, expected_revision: etag::if_match(&caller.headers)? };
-    let effect = async {
-        api.app.restore_datasource(&ctx, input).await?;
-        shown(&api, &ctx, path.id).await
-    };
-    idempotency::run(&api.app, &ctx, effect, |_| shown(&api, &caller.ctx, path.id)).await
+    act(&api, &caller, path.id, body, |app, ctx, input| async move { app.restore_datasource(&ctx, input).await }).await
 }
 
 /// Clone a datasource

@@ -1,16 +1,19 @@
 //! Publish, roll back, start, stop and restart. Each answers with the datasource as it is now.
 
 use axum::extract::State;
+use uuid::Uuid;
 
 use super::Api;
 use super::datasources::{DatasourcePath, shown};
 use super::etag;
-use super::extract::{Caller, Named, OptionalBody, once};
+use super::extract::{Body, Caller, Named, OptionalBody, once};
 use super::idempotency;
 use super::model::{Action, DatasourceDetail, Publish, Rollback};
 use super::reply::Answer;
-use crate::app;
+use crate::app::{self, ActOn, App, OpContext};
 use crate::auth::policy::grant;
+use crate::domain::Datasource;
+use crate::error::Result;
 
 /// Publish a version
 ///
@@ -63,6 +66,23 @@ pub(super) async fn rollback(
     idempotency::run(&api.app, &ctx, effect, |_| shown(&api, &caller.ctx, path.id)).await
 }
 
+/// Does what takes no more than a reason, and answers with the datasource as it is then.
+pub(super) async fn act<P, F: Future<Output = Result<Datasource>>>(
+    api: &Api,
+    caller: &Caller<P>,
+    id: Uuid,
+    body: Body<Action>,
+    verb: impl FnOnce(App, OpContext, ActOn) -> F,
+) -> Answer {
+    let ctx = once(api, caller, &body.raw)?;
+    let input = ActOn { id, reason: body.value.reason, expected_revision: etag::if_match(&caller.headers)? };
+    let effect = async {
+        verb(api.app.clone(), ctx.clone(), input).await?;
+        shown(api, &ctx, id).await
+    };
+    idempotency::run(&api.app, &ctx, effect, |_| shown(api, &caller.ctx, id)).await
+}
+
 /// Start
 ///
 /// Asks for the published version to run.
@@ -78,14 +98,7 @@ pub(super) async fn start(
     Named(path): Named<DatasourcePath>,
     OptionalBody(body): OptionalBody<Action>,
 ) -> Answer {
-    let ctx = once(&api, &caller, &body.raw)?;
-    let input =
-        app::ActOn { id: path.id, reason: body.value.reason, expected_revision: etag::if_match(&caller.headers)? };
-    let effect = async {
-        api.app.start(&ctx, input).await?;
-        shown(&api, &ctx, path.id).await
-    };
-    idempotency::run(&api.app, &ctx, effect, |_| shown(&api, &caller.ctx, path.id)).await
+    act(&api, &caller, path.id, body, |app, ctx, input| async move { app.start(&ctx, input).await }).await
 }
 
 /// Stop
@@ -103,14 +116,7 @@ pub(super) async fn stop(
     Named(path): Named<DatasourcePath>,
     OptionalBody(body): OptionalBody<Action>,
 ) -> Answer {
-    let ctx = once(&api, &caller, &body.raw)?;
-    let input =
-        app::ActOn { id: path.id, reason: body.value.reason, expected_revision: etag::if_match(&caller.headers)? };
-    let effect = async {
-        api.app.stop(&ctx, input).await?;
-        shown(&api, &ctx, path.id).await
-    };
-    idempotency::run(&api.app, &ctx, effect, |_| shown(&api, &caller.ctx, path.id)).await
+    act(&api, &caller, path.id, body, |app, ctx, input| async move { app.stop(&ctx, input).await }).await
 }
 
 /// Restart
@@ -128,12 +134,5 @@ pub(super) async fn restart(
     Named(path): Named<DatasourcePath>,
     OptionalBody(body): OptionalBody<Action>,
 ) -> Answer {
-    let ctx = once(&api, &caller, &body.raw)?;
-    let input =
-        app::ActOn { id: path.id, reason: body.value.reason, expected_revision: etag::if_match(&caller.headers)? };
-    let effect = async {
-        api.app.restart(&ctx, input).await?;
-        shown(&api, &ctx, path.id).await
-    };
-    idempotency::run(&api.app, &ctx, effect, |_| shown(&api, &caller.ctx, path.id)).await
+    act(&api, &caller, path.id, body, |app, ctx, input| async move { app.restart(&ctx, input).await }).await
 }

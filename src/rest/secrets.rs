@@ -5,9 +5,10 @@ use serde::Deserialize;
 use utoipa::IntoParams;
 use uuid::Uuid;
 
-use super::datasources::{DatasourcePath, shown};
+use super::datasources::DatasourcePath;
 use super::extract::{Body, Caller, Named, NoBody, OptionalBody, flag, once};
 use super::idempotency;
+use super::lifecycle::act;
 use super::link::whole;
 use super::model::{Action, DatasourceDetail, DatasourceSecret, SecretSet, SetSecret};
 use super::reply::{Answer, Reply};
@@ -123,12 +124,5 @@ pub(super) async fn repin(
     Named(path): Named<DatasourcePath>,
     OptionalBody(body): OptionalBody<Action>,
 ) -> Answer {
-    let ctx = once(&api, &caller, &body.raw)?;
-    let input =
-        app::ActOn { id: path.id, reason: body.value.reason, expected_revision: etag::if_match(&caller.headers)? };
-    let effect = async {
-        api.app.repin_secrets(&ctx, input).await?;
-        shown(&api, &ctx, path.id).await
-    };
-    idempotency::run(&api.app, &ctx, effect, |_| shown(&api, &caller.ctx, path.id)).await
+    act(&api, &caller, path.id, body, |app, ctx, input| async move { app.repin_secrets(&ctx, input).await }).await
 }
