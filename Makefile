@@ -23,9 +23,9 @@ lint: ## Check format, lints and dependency rules
 	@scripts/ensure-toolchain.sh --install
 	@scripts/lint.sh
 
-bench: ## Run the benchmarks
+bench: ## Measure mapping, ingest, reload and a large fleet (ARGS=mapping for one of them)
 	@scripts/ensure-toolchain.sh
-	cargo bench --locked $(ARGS)
+	@scripts/bench.sh $(ARGS)
 
 schema: ## Write schema.graphql, docs/openapi.json and docs/configuration.md anew from the code
 	@scripts/ensure-toolchain.sh

@@ -25,6 +25,14 @@ pub enum NodeRole {
 }
 
 impl NodeRole {
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::All => "all",
+            Self::Gateway => "gateway",
+            Self::Worker => "worker",
+        }
+    }
+
     pub fn serves_api(self) -> bool {
         self != Self::Worker
     }
@@ -93,6 +101,8 @@ impl Settings {
             ("--database-acquire-timeout", "STUDIO_DATABASE_ACQUIRE_TIMEOUT", self.database.database_acquire_timeout),
             ("--heartbeat-interval", "STUDIO_HEARTBEAT_INTERVAL", registry.heartbeat_interval),
             ("--lease-ttl", "STUDIO_LEASE_TTL", registry.lease_ttl),
+            ("--dead-letter-retention", "STUDIO_DEAD_LETTER_RETENTION", registry.dead_letter_retention),
+            ("--housekeeping-interval", "STUDIO_HOUSEKEEPING_INTERVAL", registry.housekeeping_interval),
             ("--reconcile-interval", "STUDIO_RECONCILE_INTERVAL", registry.reconcile_interval),
         ];
         if let Some((flag, variable, _)) = durations.iter().find(|(_, _, d)| d.0.is_zero()) {
@@ -301,16 +311,32 @@ pub struct RegistrySettings {
     pub input_dir: Option<PathBuf>,
 
     /// How often workers report that they live
-    #[arg(long, env = "STUDIO_HEARTBEAT_INTERVAL", value_name = "DURATION", default_value = "5s", global = true)]
+    #[arg(long, env = "STUDIO_HEARTBEAT_INTERVAL", value_name = "DURATION", default_value = "3s", global = true)]
     pub heartbeat_interval: HumanDuration,
 
     /// How long a node keeps a worker without a heartbeat before another node may take it
-    #[arg(long, env = "STUDIO_LEASE_TTL", value_name = "DURATION", default_value = "15s", global = true)]
+    #[arg(long, env = "STUDIO_LEASE_TTL", value_name = "DURATION", default_value = "10s", global = true)]
     pub lease_ttl: HumanDuration,
 
     /// How often desired and running workers are compared when no change wakes the registry
-    #[arg(long, env = "STUDIO_RECONCILE_INTERVAL", value_name = "DURATION", default_value = "5s", global = true)]
+    #[arg(long, env = "STUDIO_RECONCILE_INTERVAL", value_name = "DURATION", default_value = "3s", global = true)]
     pub reconcile_interval: HumanDuration,
+
+    /// How long a worker that is replaced or stopped may finish what it began
+    #[arg(long, env = "STUDIO_DRAIN_GRACE", value_name = "DURATION", default_value = "10s", global = true)]
+    pub drain_grace: HumanDuration,
+
+    /// How long dead letters are kept
+    #[arg(long, env = "STUDIO_DEAD_LETTER_RETENTION", value_name = "DURATION", default_value = "30d", global = true)]
+    pub dead_letter_retention: HumanDuration,
+
+    /// Most dead letters that a datasource keeps; the oldest go first
+    #[arg(long, env = "STUDIO_DEAD_LETTERS_MAX", value_name = "COUNT", default_value_t = 100_000, global = true)]
+    pub dead_letters_max: u64,
+
+    /// How often dead letters and other old things are looked through
+    #[arg(long, env = "STUDIO_HOUSEKEEPING_INTERVAL", value_name = "DURATION", default_value = "10m", global = true)]
+    pub housekeeping_interval: HumanDuration,
 
     /// Largest webhook body in bytes
     #[arg(long, env = "STUDIO_HOOK_MAX_BODY", value_name = "BYTES", default_value_t = 1_048_576, global = true)]

@@ -18,6 +18,8 @@ pub enum FaultKind {
     Transient { retry_after: Option<Duration> },
     /// Will not pass without a change of configuration or secret.
     Permanent,
+    /// A sink will never take these records as they are; it takes others.
+    Rejected,
 }
 
 impl Fault {
@@ -34,13 +36,26 @@ impl Fault {
         Self { code, message: message.into(), kind: FaultKind::Permanent }
     }
 
-    /// Whether the peer named a time before which there is no use in trying, and it is further away than `limit`.
-    pub fn asks_to_wait(&self, limit: Duration) -> bool {
-        matches!(self.kind, FaultKind::Transient { retry_after: Some(wait) } if wait > limit)
+    pub fn rejected(code: &'static str, message: impl Into<String>) -> Self {
+        Self { code, message: message.into(), kind: FaultKind::Rejected }
     }
 
+    /// The time before which there is no use in trying, where the peer named one.
+    pub fn retry_after(&self) -> Option<Duration> {
+        match self.kind {
+            FaultKind::Transient { retry_after } => retry_after,
+            FaultKind::Permanent | FaultKind::Rejected => None,
+        }
+    }
+
+    /// Whether the same attempt would fail again, however long one waits.
     pub fn is_permanent(&self) -> bool {
-        self.kind == FaultKind::Permanent
+        !matches!(self.kind, FaultKind::Transient { .. })
+    }
+
+    /// Whether the data is at fault, and nothing else.
+    pub fn is_rejected(&self) -> bool {
+        self.kind == FaultKind::Rejected
     }
 }
 

@@ -41,6 +41,12 @@ impl MigratorTrait for Migrator {
                 down: include_str!("../sql/004_jobs.down.sql"),
                 ..Scripted::default()
             }),
+            Box::new(Scripted {
+                name: "005_nodes",
+                common_up: include_str!("../sql/005_nodes.up.sql"),
+                down: include_str!("../sql/005_nodes.down.sql"),
+                ..Scripted::default()
+            }),
         ]
     }
 }

@@ -218,6 +218,8 @@ impl App {
             row.status = DatasourceStatus::Active;
             tx.set_desired(proof, row.id, DesiredState::Running).await?;
         }
+        let workers = Document::parse(&version.config).map_or(1, |document| document.runtime.parallelism);
+        tx.set_parallelism(proof, &row.tenant, row.id, workers).await?;
         row.current_version = Some(version.version);
         let row = tx.save_datasource(proof, touch(ctx, row)).await?;
         let changes = [

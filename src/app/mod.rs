@@ -17,6 +17,7 @@ mod live;
 mod metadata;
 mod metric;
 mod overview;
+mod registry;
 mod secret;
 mod test_run;
 mod transfer;
@@ -30,6 +31,7 @@ pub use datasource::{CloneDatasource, CreateDatasource, UpdateDatasource};
 pub use dead_letter::DeadLetterBatch;
 pub use event::{EventStream, StateStream};
 pub use health::Check;
+pub use housekeeping::Retention;
 pub use idempotency::{Once, Replay};
 pub use job::{Backfill, JobStream};
 pub use lifecycle::{ActOn, Publish, Rollback};
@@ -56,13 +58,20 @@ pub struct App {
     pub(crate) keyring: Arc<Keyring>,
     pub(crate) registry: Registry,
     pub(crate) metrics: Arc<Metrics>,
+    retention: Retention,
     test_slots: Arc<tokio::sync::Semaphore>,
 }
 
 impl App {
-    pub fn new(store: Store, keyring: Arc<Keyring>, registry: Registry, metrics: Arc<Metrics>) -> Self {
+    pub fn new(
+        store: Store,
+        keyring: Arc<Keyring>,
+        registry: Registry,
+        metrics: Arc<Metrics>,
+        retention: Retention,
+    ) -> Self {
         let test_slots = Arc::new(tokio::sync::Semaphore::new(test_run::CONCURRENT_RUNS));
-        Self { store, keyring, registry, metrics, test_slots }
+        Self { store, keyring, registry, metrics, retention, test_slots }
     }
 
     pub fn connector_types(&self) -> impl Iterator<Item = &ConnectorSpec> {

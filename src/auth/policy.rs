@@ -48,6 +48,8 @@ permissions! {
     Operate = "datasource:operate" needs Operator,
     /// See, edit, replay and discard dead letters.
     HandleDeadLetters = "dead_letter:handle" needs Operator,
+    /// See the nodes, and which worker runs where.
+    ReadRegistry = "registry:read" needs Operator,
     /// Publish and roll back.
     Publish = "datasource:publish" needs Admin,
     /// Archive and restore.

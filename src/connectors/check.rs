@@ -30,9 +30,13 @@ impl Steps {
     ) -> Option<T> {
         let began = Instant::now();
         let done = work.await;
-        let outcome = done.as_ref().map(said).map_err(Clone::clone);
-        self.0.push(CheckStep { name, outcome, took: began.elapsed() });
+        self.add(name, done.as_ref().map(said).map_err(Clone::clone), began.elapsed());
         done.ok()
+    }
+
+    /// Notes a step that ran already.
+    pub fn add(&mut self, name: &'static str, outcome: Result<String, ConnectorError>, took: Duration) {
+        self.0.push(CheckStep { name, outcome, took });
     }
 
     pub fn finish(self) -> Vec<CheckStep> {

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::{Catalog, Connector};
 use crate::mapping::{ConfigCheck, literal_secrets};
 
-fn each(test: impl Fn(&Catalog, &dyn Connector)) {
+fn each(mut test: impl FnMut(&Catalog, &dyn Connector)) {
     let catalog = Catalog::standard();
     assert!(catalog.iter().count() > 0);
     for connector in catalog.iter() {
@@ -80,6 +80,33 @@ fn the_sample_decodes() {
     });
 }
 
+/// Where there are envelopes: a bare payload gets one whose metadata is unknown, and an envelope is taken as it is.
+#[test]
+fn a_payload_may_be_an_envelope_or_the_value_of_one() {
+    let mut names = Vec::new();
+    each(|_, connector| {
+        if connector.spec().config_schema["properties"].get("envelope").is_none() {
+            return;
+        }
+        for mut config in examples(connector) {
+            config["envelope"] = json!(true);
+            let value = connector.spec().sample.to_string();
+            let wrapped = connector.decode(&config, value.as_bytes()).expect("a value decodes");
+            for document in &wrapped {
+                let envelope = document.as_object().expect("an envelope");
+                let known = envelope.iter().filter(|(name, value)| *name != "value" && !value.is_null());
+                assert!(envelope["value"].is_object() && envelope.len() > 2, "{document}");
+                assert_eq!(known.count(), 0, "nothing is made up: {document}");
+            }
+            let lines: Vec<_> = wrapped.iter().map(Value::to_string).collect();
+            let again = connector.decode(&config, lines.join("\n").as_bytes()).expect("envelopes decode");
+            assert_eq!(again, wrapped);
+        }
+        names.push(connector.spec().name);
+    });
+    assert!(names.contains(&"webhook"), "{names:?}");
+}
+
 #[test]
 fn hostile_payloads_are_refused_and_not_fatal() {
     let bomb = "[".repeat(200_000);
@@ -105,6 +132,7 @@ fn every_problem_has_a_pointer_that_is_relative_to_the_settings() {
             // The check comes first, but neither may die of a stored document.
             assert!(!connector.validate(&config).is_empty(), "{name}: {config}");
             connector.decode(&config, b"{}").expect_err("not a configuration");
+            let _ = connector.backfill_ranges(&config);
         }
     });
 }

@@ -4,6 +4,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::Value;
 
+use super::envelope::{Metadata, wrap};
 use super::{ConnectorError, Outlet};
 
 /// JSON as one document; a byte order mark is passed over.
@@ -83,20 +84,40 @@ impl JsonFormat {
     }
 }
 
-/// Delivers the documents of many payloads together, with the checkpoint behind them. A payload that cannot
+/// One message as it arrived.
+pub(super) struct Incoming<'a> {
+    /// `None` for a tombstone, which is a document only in an envelope.
+    pub(super) payload: Option<&'a [u8]>,
+    /// What goes around each document.
+    pub(super) metadata: Option<Metadata>,
+}
+
+impl<'a> From<&'a [u8]> for Incoming<'a> {
+    fn from(payload: &'a [u8]) -> Self {
+        Self { payload: Some(payload), metadata: None }
+    }
+}
+
+/// Delivers the documents of many messages together, with the checkpoint behind them. A payload that cannot
 /// be decoded is set aside and does not hold up the others.
 pub(super) async fn hand_over<'a>(
-    payloads: impl Iterator<Item = &'a [u8]> + Send,
+    messages: impl Iterator<Item: Into<Incoming<'a>>> + Send,
     decode: impl Fn(&[u8]) -> Result<Vec<Value>, String> + Send,
     checkpoint: Option<Value>,
     outlet: &dyn Outlet,
 ) -> Result<(), ConnectorError> {
     let mut documents = Vec::new();
     let mut refused = Vec::new();
-    for payload in payloads {
-        match decode(payload) {
-            Ok(decoded) => documents.extend(decoded),
-            Err(why) => refused.push((payload, why)),
+    for message in messages {
+        let Incoming { payload, metadata } = message.into();
+        let decoded = match payload {
+            Some(payload) => decode(payload).map_err(|why| (payload, why)),
+            None => Ok(metadata.is_some().then_some(Value::Null).into_iter().collect()),
+        };
+        match (decoded, metadata) {
+            (Ok(decoded), None) => documents.extend(decoded),
+            (Ok(decoded), Some(metadata)) => documents.extend(decoded.into_iter().map(|value| wrap(&metadata, value))),
+            (Err(why), _) => refused.push(why),
         }
     }
     for (payload, why) in refused {

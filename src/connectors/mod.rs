@@ -16,10 +16,13 @@ use uuid::Uuid;
 use crate::domain::{BackfillRange, RangeKind, Tenant};
 use crate::egress::Egress;
 use crate::error::Problem;
+use crate::mapping::Batch;
 
 pub mod catalog;
 pub mod check;
 mod decode;
+mod envelope;
+mod gather;
 mod http_poller;
 #[cfg(feature = "kafka")]
 mod kafka;
@@ -87,6 +90,11 @@ pub trait Connector: Send + Sync + 'static {
     /// Fetches one sample without side effects: no checkpoint moves, nothing is acknowledged.
     /// `None` where the source cannot be asked (a webhook waits to be called).
     async fn sample(&self, config: &Value, context: ConnectorContext) -> Result<Option<Vec<u8>>, ConnectorError>;
+
+    /// Whether several workers may read this source at once because it hands each record to one of them.
+    fn spreads(&self, _config: &Value) -> bool {
+        false
+    }
 
     /// By what a part of the source can be named to be read again. A file works for every connector.
     fn backfill_ranges(&self, _config: &Value) -> &'static [RangeKind] {
@@ -164,6 +172,11 @@ pub trait Outlet: Send + Sync {
     /// Sets aside a payload that cannot be decoded, as `on_error` says: kept as a dead letter or dropped.
     /// With `stop` it is the error that ends the worker.
     async fn refuse(&self, payload: &[u8], why: ConnectorError) -> Result<(), ConnectorError>;
+
+    /// How many records a stream delivers together at most, and how long it waits for them.
+    fn batch(&self) -> Batch {
+        Batch::default()
+    }
 
     /// Tells that the source was reached although it had nothing new, with the seconds that it lags behind, if known.
     fn idle(&self, lag: Option<f64>);

@@ -4,7 +4,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use uuid::Uuid;
 
-use super::{ApprovalState, DatasourceStatus, DesiredState, ManagedBy, Tenant, Timestamp, VersionState, WorkerStatus};
+use super::{
+    ApprovalState, CircuitState, DatasourceStatus, DesiredState, ManagedBy, Tenant, Timestamp, VersionState,
+    WorkerStatus,
+};
 
 /// A governed feed.
 #[derive(Clone, Debug, PartialEq)]
@@ -73,6 +76,8 @@ pub struct WorkerMetrics {
     pub rate: f64,
     /// Seconds from reading a record to its acknowledgement, decayed likewise.
     pub latency: f64,
+    /// Whether the sink is written to.
+    pub circuit: CircuitState,
 }
 
 impl WorkerMetrics {

@@ -79,6 +79,18 @@ string_enum! {
 }
 
 string_enum! {
+    /// Whether a sink is written to: always, not now, or once to see whether it is well again.
+    CircuitState { Closed = "closed", Open = "open", HalfOpen = "half_open" }
+}
+
+#[allow(clippy::derivable_impls, reason = "the macro derives the same for all")]
+impl Default for CircuitState {
+    fn default() -> Self {
+        Self::Closed
+    }
+}
+
+string_enum! {
     /// What a dead letter holds: the record that failed, or the document of which all or the rest failed.
     DeadLetterScope { Record = "record", Document = "document" }
 }
@@ -141,6 +153,7 @@ string_enum! {
         SourceChecked = "check",
         WorkerError = "error",
         Recovered = "recovered",
+        Reloaded = "reloaded",
         SecretSet = "secret_set",
         SecretDeleted = "secret_deleted",
         SecretsRepinned = "secrets_repinned",

@@ -11,6 +11,7 @@ mod filter;
 mod job;
 mod keys;
 mod managed_by;
+mod node;
 pub mod paging;
 mod place;
 mod record;
@@ -23,14 +24,15 @@ pub use dead_letter::{DeadLetter, DeadLetterFilter};
 pub use diff::{Change, diff};
 pub use duration::{HumanDuration, parse_duration};
 pub use enums::{
-    ApprovalState, DatasourceStatus, DeadLetterScope, DesiredState, DiffOp, EventType, JobKind, JobStatus, LogLevel,
-    OnError, Outcome, Role, VersionState, WorkerStatus,
+    ApprovalState, CircuitState, DatasourceStatus, DeadLetterScope, DesiredState, DiffOp, EventType, JobKind,
+    JobStatus, LogLevel, OnError, Outcome, Role, VersionState, WorkerStatus,
 };
 pub use event::{AuditEntry, Event, FieldChange};
 pub use filter::{AuditFilter, DatasourceFilter, DatasourceKey, DatasourceOrder, DatasourceOrderField, EventFilter};
 pub use job::{BackfillRange, Job, JobProgress, JobTask, RangeKind};
 pub use keys::WrappedDataKey;
 pub use managed_by::{CLIENT_HEADER, ManagedBy};
+pub use node::{Node, Worker, WorkerFilter};
 pub use place::{relative_parts, safe_name};
 pub use record::{Record, StableId};
 pub use tenant::{Scope, Tenant};

@@ -4,7 +4,7 @@
 //! and those that the cluster announces before it is read from or written to; between the judgement and the
 //! connection a name server could still answer differently.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use rdkafka::client::ClientContext;
@@ -89,9 +89,14 @@ impl Target<'_> {
             egress.resolve(&host, port).await?;
             servers.push(format!("{host}:{port}"));
         }
+        Ok(self.settings(&servers.join(",")))
+    }
+
+    /// What the library is told.
+    fn settings(&self, servers: &str) -> ClientConfig {
         let mut config = ClientConfig::new();
         config
-            .set("bootstrap.servers", servers.join(","))
+            .set("bootstrap.servers", servers)
             .set("client.id", "datasource-studio")
             .set("socket.connection.setup.timeout.ms", "10000")
             .set_log_level(RDKafkaLogLevel::Warning);
@@ -120,7 +125,7 @@ impl Target<'_> {
                 config.set("ssl.certificate.pem", certificate).set("ssl.key.pem", key.expose());
             }
         }
-        Ok(config)
+        config
     }
 }
 
@@ -133,30 +138,69 @@ pub async fn judge(egress: &Egress, metadata: &Metadata) -> Result<(), Fault> {
     Ok(())
 }
 
-/// Remembers what the client last complained about: its calls say only that time ran out.
+/// Remembers what the client complained about: its calls say only that time ran out.
 #[derive(Clone, Default)]
-pub struct Complaints(Arc<Mutex<Option<Fault>>>);
+pub struct Complaints(Arc<Mutex<Heard>>);
+
+#[derive(Default)]
+struct Heard {
+    fault: Option<Fault>,
+    /// The client's own words for the last failure, which a consumer finds in its log only.
+    words: Option<String>,
+}
 
 impl Complaints {
     /// What went wrong, in the client's own words where it had some.
     pub fn explain(&self, error: &KafkaError) -> Fault {
-        let said = self.0.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        let own = fault(error, &error.to_string());
-        if own.is_permanent() { own } else { said.unwrap_or(own) }
+        let heard = self.heard();
+        let own = fault(error, heard.words.as_deref().unwrap_or(&error.to_string()));
+        if own.is_permanent() { own } else { heard.fault.clone().unwrap_or(own) }
     }
-}
 
-impl Complaints {
+    /// What it means that nothing came for long.
+    pub fn silence(&self) -> Fault {
+        let said = self.heard().fault.clone();
+        said.unwrap_or_else(|| Fault::transient("timeout", "the Kafka cluster sent nothing for long"))
+    }
+
     /// Whether it complained of something that time does not heal.
     pub fn has_final(&self) -> bool {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).as_ref().is_some_and(Fault::is_permanent)
+        let heard = self.heard();
+        heard.fault.as_ref().is_some_and(Fault::is_permanent) || heard.words.as_deref().is_some_and(is_of_certificates)
+    }
+
+    /// An error that came where messages come.
+    pub fn note(&self, error: &KafkaError) {
+        let words = self.heard().words.clone();
+        self.keep(error, words.as_deref().unwrap_or(&error.to_string()));
+    }
+
+    fn keep(&self, error: &KafkaError, reason: &str) {
+        let mut heard = self.heard();
+        // That all brokers are down follows from what was said of each.
+        if heard.fault.is_none() || error.rdkafka_error_code() != Some(RDKafkaErrorCode::AllBrokersDown) {
+            heard.fault = Some(fault(error, reason));
+        }
+    }
+
+    fn heard(&self) -> MutexGuard<'_, Heard> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl ClientContext for Complaints {
     fn error(&self, error: KafkaError, reason: &str) {
         tracing::debug!(%error, reason, "Kafka");
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(fault(&error, reason));
+        self.keep(&error, reason);
+    }
+
+    fn log(&self, _level: RDKafkaLogLevel, facility: &str, message: &str) {
+        tracing::debug!(facility, message, "Kafka");
+        if facility == "FAIL" {
+            // The name of a thread stands before it.
+            let words = message.split_once("]: ").map_or(message, |(_, words)| words);
+            self.heard().words = Some(words.to_owned());
+        }
     }
 }
 
@@ -168,6 +212,9 @@ fn fault(error: &KafkaError, reason: &str) -> Fault {
         return invalid("the Kafka client does not take these settings");
     };
     let message = format!("Kafka said: {reason}");
+    if is_of_certificates(reason) {
+        return Fault::permanent("tls_failed", format!("{message}; check tls and its authorities"));
+    }
     match code {
         RDKafkaErrorCode::Authentication
         | RDKafkaErrorCode::SaslAuthenticationFailed
@@ -178,7 +225,7 @@ fn fault(error: &KafkaError, reason: &str) -> Fault {
         RDKafkaErrorCode::UnknownTopicOrPartition | RDKafkaErrorCode::UnknownTopic | RDKafkaErrorCode::InvalidTopic => {
             Fault::permanent("topic_missing", message)
         }
-        RDKafkaErrorCode::MessageSizeTooLarge => Fault::permanent("record_too_large", message),
+        RDKafkaErrorCode::MessageSizeTooLarge => Fault::rejected("record_too_large", message),
         RDKafkaErrorCode::OperationTimedOut | RDKafkaErrorCode::RequestTimedOut | RDKafkaErrorCode::MessageTimedOut => {
             Fault::transient("timeout", message)
         }
@@ -187,6 +234,11 @@ fn fault(error: &KafkaError, reason: &str) -> Fault {
         }
         _ => Fault::transient("kafka_failed", message),
     }
+}
+
+/// A certificate that one side does not take counts as a lost connection for the library; its words tell.
+fn is_of_certificates(words: &str) -> bool {
+    words.contains("certificate") || (words.contains("SSL") && words.contains(" alert "))
 }
 
 /// `host` or `host:port`, an IPv6 address in brackets.
@@ -210,28 +262,47 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::egress::testing::allow_local;
 
     fn auth(value: serde_json::Value) -> Auth {
         serde_json::from_value(value).expect("settings")
     }
 
-    /// The library is built with what the settings promise.
-    #[tokio::test]
-    async fn tls_and_every_mechanism_are_taken_by_the_library() {
-        let brokers = ["127.0.0.1:9093".to_owned()];
-        let tls = Tls::default();
-        for mechanism in ["plain", "scram_sha256", "scram_sha512"] {
-            let auth = auth(json!({ "type": "sasl", "mechanism": mechanism, "username": "u", "password": "p" }));
-            let target = Target { brokers: &brokers, auth: &auth, tls: Some(&tls) };
-            let config = target.config(&allow_local()).await.expect("a configuration");
-            assert_eq!(config.get("security.protocol"), Some("sasl_ssl"));
-            config.create::<BaseConsumer>().expect(mechanism);
+    /// Each setting becomes the property of the library, and the library is built with what they promise.
+    #[test]
+    fn every_mechanism_with_tls_and_without_becomes_properties_that_the_library_takes() {
+        let brokers = ["kafka.example.com".to_owned()];
+        for (mechanism, name) in
+            [("plain", "PLAIN"), ("scram_sha256", "SCRAM-SHA-256"), ("scram_sha512", "SCRAM-SHA-512")]
+        {
+            let sasl = auth(json!({ "type": "sasl", "mechanism": mechanism, "username": "u", "password": "p" }));
+            for (tls, protocol) in [(Some(Tls::default()), "sasl_ssl"), (None, "sasl_plaintext")] {
+                let config = Target { brokers: &brokers, auth: &sasl, tls: tls.as_ref() }.settings("kafka:9092");
+                let told =
+                    ["bootstrap.servers", "security.protocol", "sasl.mechanism", "sasl.username", "sasl.password"];
+                let found = told.map(|key| config.get(key).expect(key));
+                assert_eq!(found, ["kafka:9092", protocol, name, "u", "p"]);
+                config.create::<BaseConsumer>().expect(name);
+            }
         }
-        let open = Auth::default();
-        let target = Target { brokers: &brokers, auth: &open, tls: None };
-        let config = target.config(&allow_local()).await.expect("a configuration");
+    }
+
+    #[test]
+    fn certificates_become_properties_and_without_tls_there_are_none() {
+        let own = rcgen::generate_simple_self_signed(vec!["kafka.example.com".to_owned()]).expect("a certificate");
+        let (certificate, key) = (own.cert.pem(), own.signing_key.serialize_pem());
+        let tls: Tls = serde_json::from_value(json!({ "ca": certificate, "certificate": certificate, "key": key }))
+            .expect("settings");
+        let (brokers, open) = (["kafka.example.com".to_owned()], Auth::default());
+        let config = Target { brokers: &brokers, auth: &open, tls: Some(&tls) }.settings("kafka:9092");
+        let told = ["security.protocol", "ssl.ca.pem", "ssl.certificate.pem", "ssl.key.pem"];
+        assert_eq!(told.map(|name| config.get(name).expect(name)), ["ssl", &certificate, &certificate, &key]);
+        // Whatever the library's own default is: names are verified.
+        assert_ne!(config.get("ssl.endpoint.identification.algorithm"), Some("none"));
+        config.create::<BaseConsumer>().expect("certificates that the library reads");
+
+        let config = Target { brokers: &brokers, auth: &open, tls: None }.settings("kafka:9092");
         assert_eq!(config.get("security.protocol"), Some("plaintext"));
+        assert!(told[1..].iter().all(|name| config.get(name).is_none()));
     }
 
     #[tokio::test]

@@ -28,8 +28,8 @@ pub fn check_status(status: StatusCode, headers: &HeaderMap, peer: &str) -> Resu
     })
 }
 
-/// What the answer to something that was written means: whoever asked wrongly asks wrongly again,
-/// a server that is busy or broken may recover.
+/// What the answer to something that was written means: a server that is busy or broken may recover, one that
+/// finds fault with the data refuses it again, and any other refusal waits for a person.
 pub fn check_written(status: StatusCode, headers: &HeaderMap, peer: &str) -> Result<(), Fault> {
     if status.is_success() {
         return Ok(());
@@ -41,6 +41,7 @@ pub fn check_written(status: StatusCode, headers: &HeaderMap, peer: &str) -> Res
             Fault::transient_after("http_status", message, retry_after(headers, SystemTime::now()))
         }
         401 | 403 => Fault::permanent("unauthorized", format!("{message}; check auth and its secret")),
+        400 | 413 | 422 => Fault::rejected("http_status", message),
         300..=399 => Fault::permanent("redirect_refused", format!("{message}; configure the address that it leads to")),
         _ => Fault::permanent("http_status", message),
     })

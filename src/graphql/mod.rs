@@ -19,6 +19,7 @@ mod loaders;
 mod mutation;
 mod prepare;
 mod query;
+mod registry;
 mod runs;
 mod subscription;
 mod types;
@@ -41,7 +42,7 @@ pub type StudioSchema = Schema<Query, Mutation, Subscription>;
 
 /// Reading.
 #[derive(MergedObject, Default)]
-pub struct Query(query::CatalogQuery, dead_letters::DeadLetterQuery, jobs::JobQuery);
+pub struct Query(query::CatalogQuery, dead_letters::DeadLetterQuery, jobs::JobQuery, registry::RegistryQuery);
 
 /// Writing.
 #[derive(MergedObject, Default)]
@@ -92,4 +93,5 @@ fn builder() -> SchemaBuilder<Query, Mutation, Subscription> {
         .override_output_type_description::<Plain<AuditEntry>>("A page of the audit log.")
         .override_output_type_description::<dead_letters::DeadLetterConnection>("A page of dead letters.")
         .override_output_type_description::<Plain<jobs::Job>>("A page of jobs.")
+        .override_output_type_description::<Plain<registry::Worker>>("A page of workers.")
 }

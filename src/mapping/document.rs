@@ -6,6 +6,7 @@ use std::time::Duration;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde_json::{Map, Value};
 
+use super::circuit_breaker::CircuitBreaker;
 use super::jsonpath::Path;
 use super::secrets::{collect_aliases, normalise};
 use super::section::{Section, child, type_name};
@@ -83,7 +84,7 @@ pub struct Batch {
     /// Records that are written at once at most.
     #[schemars(default = "max_records", range(min = 1, max = 10_000))]
     pub max_records: u32,
-    /// How long a record waits for others, at most 60s.
+    /// How long a record of a stream waits for others, at most 60s. What is there already is always taken together.
     #[schemars(default = "max_wait")]
     pub max_wait: HumanDuration,
 }
@@ -96,6 +97,8 @@ pub struct Runtime {
     pub retry: Retry,
     /// Absent: no limit.
     pub rate_limit: Option<RateLimit>,
+    #[schemars(default)]
+    pub circuit_breaker: CircuitBreaker,
     /// How many batches may be under way at once.
     #[schemars(default = "parallelism", range(min = 1, max = 64))]
     pub parallelism: u16,
@@ -136,7 +139,7 @@ const fn max_records() -> u32 {
 }
 
 const fn max_wait() -> HumanDuration {
-    millis(1_000)
+    millis(0)
 }
 
 const fn parallelism() -> u16 {
@@ -169,7 +172,8 @@ impl Default for Batch {
 
 impl Default for Runtime {
     fn default() -> Self {
-        Self { retry: Retry::default(), rate_limit: None, parallelism: parallelism() }
+        let (retry, circuit_breaker) = (Retry::default(), CircuitBreaker::default());
+        Self { retry, rate_limit: None, circuit_breaker, parallelism: parallelism() }
     }
 }
 
@@ -299,9 +303,11 @@ impl DeadLetters {
 impl Runtime {
     fn read(value: &Value, problems: &mut Vec<Problem>) -> Self {
         let mut runtime = Self::default();
-        let Some(section) = Section::open(value, "/runtime", &["retry", "rate_limit", "parallelism"], problems) else {
-            return runtime;
-        };
+        let keys = ["retry", "rate_limit", "circuit_breaker", "parallelism"];
+        let Some(section) = Section::open(value, "/runtime", &keys, problems) else { return runtime };
+        if let Some(value) = section.get("circuit_breaker") {
+            runtime.circuit_breaker = CircuitBreaker::read(value, section.at("circuit_breaker"), problems);
+        }
         runtime.parallelism = section.integer("parallelism", parallelism(), 1..=64, problems);
         let retry = section.get("retry");
         let keys = ["initial", "max", "multiplier"];

@@ -68,7 +68,7 @@ fn all_but_the_connector_has_defaults() {
     assert_eq!(document.delivery, Delivery::default());
     assert_eq!(document.runtime, Runtime::default());
     assert_eq!(document.delivery.on_error, OnError::DeadLetter);
-    assert_eq!(document.delivery.batch, Batch { max_records: 500, max_wait: millis(1_000) });
+    assert_eq!(document.delivery.batch, Batch { max_records: 500, max_wait: millis(0) });
     assert_eq!(document.runtime.retry, Retry { initial: millis(1_000), max: millis(300_000), multiplier: 2.0 });
 }
 
@@ -146,7 +146,7 @@ fn a_problem_says_what_to_write() {
         [
             (
                 "/runtime/paralelism".into(),
-                "is not a key that is known here; known are retry, rate_limit, parallelism".into()
+                "is not a key that is known here; known are retry, rate_limit, circuit_breaker, parallelism".into()
             ),
             ("/runtime/retry/max".into(), "must be a number and a unit, like 500ms, 30s, 5m, 1h or 7d".into()),
         ]

@@ -148,7 +148,8 @@ impl<'a> Walk<'a> {
     }
 }
 
-fn is_credential(key: &str) -> bool {
+/// Whether a header or a query parameter of this name carries a credential.
+pub fn is_credential(key: &str) -> bool {
     let plain = key.chars().filter(char::is_ascii_alphanumeric).map(|c| c.to_ascii_lowercase());
     CREDENTIALS.contains(&plain.collect::<String>().as_str())
 }

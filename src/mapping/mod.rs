@@ -1,5 +1,6 @@
 //! The configuration document of a version, and the mapping that it compiles to.
 
+mod circuit_breaker;
 mod config_check;
 mod convert;
 mod document;
@@ -16,10 +17,11 @@ mod spec;
 mod template;
 mod transform;
 
+pub use circuit_breaker::CircuitBreaker;
 pub use config_check::{ConfigCheck, schema_of, shorten};
 pub use document::{Batch, DeadLetters, Delivery, Document, RateLimit, Retry, Runtime, SinkSection};
 pub use jsonpath::{Path, TooCostly};
-pub use literal_secrets::literal_secrets;
+pub use literal_secrets::{is_credential, literal_secrets};
 pub use outputs::{BatchReceiver, Limits, Mapped, Mapping, MappingError, Receiver, Summary};
 pub use secret_text::SecretText;
 pub use secrets::{is_secret_template, resolve};

@@ -70,6 +70,8 @@ impl Default for Limits {
 /// A mapped record.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Mapped {
+    /// Which of the input records it was made of, from 0.
+    pub record: usize,
     pub kind: Arc<str>,
     pub id: String,
     pub data: Map<String, Value>,
@@ -252,10 +254,11 @@ impl Mapping {
                 run.stop(stop);
                 return false;
             }
-            let result = output.build(record, &hash, run.limits.max_record_bytes).and_then(|built| match built {
-                Some(mapped) => self.transformed(mapped, record, run.limits).map(|done| done.ok_or(Gone::Dropped)),
-                None => Ok(Err(Gone::Skipped)),
-            });
+            let result =
+                output.build(index, record, &hash, run.limits.max_record_bytes).and_then(|built| match built {
+                    Some(mapped) => self.transformed(mapped, record, run.limits).map(|done| done.ok_or(Gone::Dropped)),
+                    None => Ok(Err(Gone::Skipped)),
+                });
             match result {
                 Ok(Ok((mapped, bytes))) => run.emit(mapped, bytes),
                 Ok(Err(Gone::Dropped)) => run.summary.dropped += 1,
@@ -320,6 +323,7 @@ impl Output {
     /// The record and its estimated size; `None` where `when` says that there is none.
     fn build(
         &self,
+        index: usize,
         record: &Value,
         hash: &OnceCell<String>,
         max_bytes: usize,
@@ -342,7 +346,7 @@ impl Output {
                 }
             }
         };
-        Ok(Some((Mapped { kind, id, data }, max_bytes - left)))
+        Ok(Some((Mapped { record: index, kind, id, data }, max_bytes - left)))
     }
 
     fn kind(&self, record: &Value) -> Result<Arc<str>, Failure> {

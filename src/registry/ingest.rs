@@ -9,13 +9,15 @@ use tokio::sync::Notify;
 use uuid::Uuid;
 
 use super::Limiter;
-use super::pipeline::{Patience, Pipeline};
+use super::pipeline::{Group, Pipeline};
 use super::stats::Delivered;
 use super::supervisor::fsm::Failure;
 use crate::connectors::{PushRefusal, PushRequest, PushSource};
 
 /// How soon a sender may come again whose webhook has no worker yet.
 const WORKER_WAIT: Duration = Duration::from_secs(1);
+/// How soon a sender may come again after the sink failed.
+const SINK_WAIT: Duration = Duration::from_secs(5);
 
 /// The push workers of this node.
 #[derive(Default)]
@@ -51,6 +53,7 @@ pub enum IngestError {
 pub struct PushWorker {
     source: Arc<dyn PushSource>,
     pipeline: Arc<Pipeline>,
+    group: Arc<Group>,
     limiter: Option<Limiter>,
     /// Held for reading by every request under way; closed for good by a drain.
     gate: tokio::sync::RwLock<bool>,
@@ -116,6 +119,7 @@ impl PushWorker {
         Arc::new(Self {
             source,
             pipeline,
+            group: Arc::default(),
             limiter: limit.and_then(super::limiter),
             gate: tokio::sync::RwLock::new(true),
             failure: Mutex::new(None),
@@ -137,7 +141,7 @@ impl PushWorker {
         if let Some(limiter) = &self.limiter {
             super::admit(limiter).map_err(IngestError::RateLimited)?;
         }
-        match self.pipeline.deliver(&documents, Patience::Once).await {
+        match self.group.deliver(&self.pipeline, documents).await {
             Ok(outcome) => Ok(Receipt { version: self.pipeline.version, outcome }),
             Err(error) if error.code == "record_failed" => {
                 self.fail(Failure {
@@ -150,7 +154,7 @@ impl PushWorker {
             }
             Err(error) => {
                 self.pipeline.log(tracing::Level::WARN, None, &format!("a request could not be delivered: {error}"));
-                Err(IngestError::Unavailable(Duration::from_secs(5)))
+                Err(IngestError::Unavailable(error.retry_after().unwrap_or(SINK_WAIT)))
             }
         }
     }
@@ -171,11 +175,13 @@ impl PushWorker {
         }
     }
 
-    /// Takes no more and waits for the requests under way.
-    pub(super) async fn drain(&self, grace: Duration) {
-        if let Ok(mut open) = tokio::time::timeout(grace, self.gate.write()).await {
-            *open = false;
-        }
-        let _ = self.pipeline.sink.close().await;
+    pub(super) fn pipeline(&self) -> &Arc<Pipeline> {
+        &self.pipeline
+    }
+
+    /// Takes no more and waits for the requests under way; whether all of them ended in time.
+    pub(super) async fn drain(&self, grace: Duration) -> bool {
+        let closing = tokio::time::timeout(grace, self.gate.write()).await;
+        closing.map(|mut open| *open = false).is_ok()
     }
 }

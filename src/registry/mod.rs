@@ -4,28 +4,34 @@
 //! timer; a supervisor per datasource builds, runs, drains and reports its
 //! workers. Boot, publish, restart, failover and crash recovery are one path.
 
+mod circuit;
+mod cluster;
+mod fence;
 mod ingest;
 mod jobs;
 pub mod live;
 mod pipeline;
 mod plan;
 mod reconcile;
+mod share;
 mod stats;
 mod supervisor;
 mod worker;
+mod workers;
 
 use std::collections::HashMap;
 use std::num::NonZeroU32;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use governor::clock::Clock as _;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, Semaphore};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
+pub use fence::{Fence, Pass};
 pub use ingest::{IngestError, Receipt};
 pub use plan::Plan;
 pub use stats::{Delivered, Stats};
@@ -40,6 +46,7 @@ use crate::mapping::{Document, SinkSection};
 use crate::secrets::Keyring;
 use crate::sinks::SinkCatalog;
 use crate::store::Store;
+use crate::store::node::NodeIdentity;
 use crate::telemetry::Metrics;
 
 /// What workers are made of.
@@ -56,6 +63,25 @@ pub struct Deps {
     pub default_sink: SinkSection,
     /// How long a worker that is replaced or stopped may finish what it began.
     pub drain_grace: Duration,
+    /// Whether the leases of this node still hold.
+    pub fence: Arc<Fence>,
+    pub turns: Turns,
+}
+
+/// Workers that use the database at once to start and to report; the others wait, and leave it to requests.
+pub struct Turns(Semaphore);
+
+impl Default for Turns {
+    fn default() -> Self {
+        Self(Semaphore::new(16))
+    }
+}
+
+impl Turns {
+    /// Held until it is dropped.
+    pub(crate) async fn one(&self) -> Option<tokio::sync::SemaphorePermit<'_>> {
+        self.0.acquire().await.ok()
+    }
 }
 
 impl Deps {
@@ -88,9 +114,16 @@ pub(crate) struct Shared {
     pub(crate) deps: Deps,
     pub(crate) ingest: ingest::IngestTable,
     node: NodeOptions,
-    supervisors: tokio::sync::Mutex<HashMap<Uuid, reconcile::Entry>>,
+    identity: NodeIdentity,
+    workers: tokio::sync::Mutex<workers::Workers>,
     stats: Mutex<HashMap<Uuid, Arc<Stats>>>,
     stop: CancellationToken,
+    /// Cancelled when nothing runs here any more.
+    drained: CancellationToken,
+    /// Told when there is a reason to compare all that should run with all that runs.
+    look_asked: Notify,
+    /// Whether somebody is about to ask for such a look.
+    look_planned: AtomicBool,
     /// Told when a job was asked for on this node.
     job_asked: Notify,
     live: live::Live,
@@ -100,14 +133,25 @@ pub(crate) struct Shared {
 
 impl Registry {
     pub fn new(deps: Deps, node: NodeOptions) -> Self {
+        let identity = NodeIdentity {
+            name: Arc::clone(&node.name),
+            instance: Uuid::now_v7(),
+            role: node.role.as_str(),
+            version: env!("CARGO_PKG_VERSION"),
+            started_at: crate::domain::now(),
+        };
         Self(Arc::new(Shared {
+            identity,
             deps,
             ingest: ingest::IngestTable::default(),
             live: live::Live::new(Arc::clone(&node.name)),
             node,
-            supervisors: tokio::sync::Mutex::default(),
+            workers: tokio::sync::Mutex::default(),
             stats: Mutex::default(),
             stop: CancellationToken::new(),
+            drained: CancellationToken::new(),
+            look_asked: Notify::new(),
+            look_planned: AtomicBool::new(false),
             job_asked: Notify::new(),
             reconciled_at: AtomicI64::new(0),
         }))

@@ -17,6 +17,14 @@ impl Plan {
         let (document, mut problems) = Document::inspect(config);
         let Some(document) = document else { return Err(problems) };
         problems.extend(under("/connector", connectors.check(&document.connector_type, &document.connector)));
+        if document.runtime.parallelism > 1
+            && let Some(connector) = connectors.get(&document.connector_type)
+            && !connector.spreads(&document.connector)
+        {
+            let message = "must be 1: with these settings the source does not share its records among several workers; \
+                           kafka, nats with JetStream and nats with a queue group do";
+            problems.push(Problem::new("/runtime/parallelism", message));
+        }
         if let Some(sink) = &document.delivery.sink {
             problems.extend(under("/delivery/sink", sinks.check(&sink.sink_type, &sink.config)));
         }

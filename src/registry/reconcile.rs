@@ -1,265 +1,286 @@
 //! Compares what should run with what runs, and keeps the leases of this node alive.
 
-use std::collections::hash_map::Entry::Vacant;
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use tokio::sync::broadcast::error::RecvError;
+use tokio::sync::broadcast::Receiver;
+use tokio::sync::broadcast::error::{RecvError, TryRecvError};
 use tokio::task::JoinSet;
+use tokio::time::MissedTickBehavior;
 use uuid::Uuid;
 
-use super::supervisor::actor::{self, Handle};
-use super::supervisor::fsm::Spec;
-use super::worker::Subject;
-use super::{Registry, Shared, Stats};
+use super::{Registry, Shared};
 use crate::config::NodeRole;
 use crate::connectors::Placement;
-use crate::domain::{DeadLetterFilter, Scope, Tenant, WorkerMetrics};
-use crate::error::Result;
-use crate::store::worker::{Assignment, Lease};
+use crate::error::{Error, Result};
+use crate::store::Signal;
+use crate::telemetry::LeaseEvent;
 
-/// A datasource that this node looks after.
-pub(super) struct Entry {
-    handle: Handle,
-    placement: Placement,
-    /// What its supervisor was told last; `None`: to rest.
-    told: Option<(Spec, Option<Lease>)>,
-}
-
-impl Entry {
-    fn lease(&self) -> Option<&Lease> {
-        self.told.as_ref().and_then(|(_, lease)| lease.as_ref())
-    }
-
-    fn run(&mut self, spec: Spec, lease: Option<Lease>) {
-        let now = Some((spec, lease));
-        if self.told != now {
-            self.told.clone_from(&now);
-            if let Some((spec, lease)) = now {
-                self.handle.run(spec, lease);
-            }
-        }
-    }
-
-    fn rest(&mut self, release: bool) {
-        if self.told.take().is_some() {
-            self.handle.rest(release);
-        }
-    }
-}
+/// How soon what still waits for a node is looked at again.
+const SOON: Duration = Duration::from_millis(250);
+/// How many changes are looked at together at most.
+const BATCH: usize = 1_000;
 
 impl Registry {
     /// Runs until [`Registry::shutdown`].
     pub async fn run(&self) {
-        let signals = self.0.deps.store.feed().subscribe();
-        tokio::join!(self.watch(signals), self.heartbeat(), super::jobs::work(&self.0), super::live::relay(&self.0));
+        let shared = &self.0;
+        let signals = shared.deps.store.feed().subscribe();
+        shared.join().await;
+        tokio::join!(
+            shared.watch_all(),
+            shared.watch(signals),
+            shared.keep_leases(),
+            shared.keep_counters(),
+            super::jobs::work(shared),
+            super::live::relay(shared)
+        );
     }
 
     /// Ends the loops, drains all workers within `grace` and gives the leases back.
     pub async fn shutdown(&self, grace: Duration) {
-        self.0.stop.cancel();
-        let entries = std::mem::take(&mut *self.0.supervisors.lock().await);
-        let mut drains: JoinSet<()> = entries.into_values().map(|entry| entry.handle.shutdown()).collect();
+        let shared = &self.0;
+        shared.stop.cancel();
+        // The others count without this node before the first lease is free for them.
+        if let Err(error) = shared.deps.store.leave(&shared.identity).await {
+            tracing::warn!(%error, "could not say that this node goes; the others find out by themselves");
+        }
+        let entries = std::mem::take(&mut shared.workers.lock().await.entries);
+        let mut drains: JoinSet<()> = entries.into_values().map(|entry| entry.shutdown()).collect();
         let all = async { while drains.join_next().await.is_some() {} };
         if tokio::time::timeout(grace, all).await.is_err() {
             tracing::warn!("some workers did not drain in time; what they had not acknowledged is read again");
         }
-        self.0.flush_metrics().await;
-    }
-
-    async fn watch(&self, mut signals: tokio::sync::broadcast::Receiver<crate::store::Signal>) {
-        let shared = &self.0;
-        let mut timer = tokio::time::interval(shared.node.reconcile_interval);
-        timer.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Skip);
-        loop {
-            let one = tokio::select! {
-                () = shared.stop.cancelled() => return,
-                _ = timer.tick() => None,
-                signal = signals.recv() => match signal {
-                    Ok(signal) => signal.datasource_id,
-                    Err(RecvError::Lagged(_)) => None,
-                    Err(RecvError::Closed) => return,
-                },
-            };
-            let began = Instant::now();
-            let result = match one {
-                Some(id) => shared.reconcile_one(id).await,
-                None => shared.reconcile_all().await,
-            };
-            shared.deps.metrics.reconciled(began.elapsed());
-            match result {
-                Ok(()) => shared.reconciled_at.store(chrono::Utc::now().timestamp_millis(), Ordering::Relaxed),
-                Err(error) => {
-                    tracing::warn!(%error, detail = error.detail(), "could not compare desired and running workers");
-                }
-            }
-        }
-    }
-
-    async fn heartbeat(&self) {
-        let shared = &self.0;
-        let mut timer = tokio::time::interval(shared.node.heartbeat_interval);
-        timer.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-        let mut renewed = Instant::now();
-        loop {
-            tokio::select! {
-                () = shared.stop.cancelled() => return,
-                _ = timer.tick() => {}
-            }
-            // Held from the question to its consequences: a lease that is taken meanwhile must not look lost.
-            let mut entries = shared.supervisors.lock().await;
-            match shared.deps.store.renew_leases(&shared.node.name, shared.node.lease_ttl).await {
-                Ok(held) => {
-                    renewed = Instant::now();
-                    drop_leases_except(&mut entries, &held.into_iter().collect());
-                }
-                Err(error) => {
-                    tracing::warn!(%error, "could not renew leases");
-                    // Another node may take over from now on: better nobody reads than two.
-                    if renewed.elapsed() >= shared.node.lease_ttl {
-                        drop_leases_except(&mut entries, &HashMap::new());
-                    }
-                }
-            }
-            drop(entries);
-            shared.flush_metrics().await;
-        }
+        shared.drained.cancel();
+        shared.flush_metrics().await;
     }
 }
 
 impl Shared {
+    async fn join(&self) {
+        while let Err(error) = self.deps.store.join(&self.identity, self.node.lease_ttl).await {
+            tracing::warn!(%error, detail = error.detail(), "this node could not present itself; trying again");
+            if self.stop.run_until_cancelled(tokio::time::sleep(Duration::from_secs(1))).await.is_none() {
+                return;
+            }
+        }
+    }
+
+    async fn watch_all(self: &Arc<Self>) {
+        let mut timer = tokio::time::interval(self.node.reconcile_interval);
+        timer.set_missed_tick_behavior(MissedTickBehavior::Skip);
+        loop {
+            tokio::select! {
+                () = self.stop.cancelled() => return,
+                _ = timer.tick() => {}
+                () = self.look_asked.notified() => {}
+            }
+            self.observed(|| self.reconcile_all()).await;
+        }
+    }
+
+    /// Follows changes of single datasources; what comes together is looked at together.
+    async fn watch(self: &Arc<Self>, mut signals: Receiver<Signal>) {
+        loop {
+            let Some(first) = self.stop.run_until_cancelled(signals.recv()).await else { return };
+            let (mut ids, mut all) = (HashSet::new(), false);
+            match first {
+                Ok(signal) => all |= note(&mut ids, &signal),
+                Err(RecvError::Lagged(_)) => all = true,
+                Err(RecvError::Closed) => return,
+            }
+            while ids.len() < BATCH {
+                match signals.try_recv() {
+                    Ok(signal) => all |= note(&mut ids, &signal),
+                    Err(TryRecvError::Lagged(_)) => all = true,
+                    Err(TryRecvError::Empty | TryRecvError::Closed) => break,
+                }
+            }
+            if all {
+                self.look_asked.notify_one();
+            }
+            if !ids.is_empty() {
+                self.observed(|| self.reconcile_some(&ids)).await;
+            }
+        }
+    }
+
+    async fn observed<F: Future<Output = Result<()>>>(&self, look: impl FnOnce() -> F) {
+        let began = Instant::now();
+        let result = look().await;
+        self.deps.metrics.reconciled(began.elapsed());
+        match result {
+            Ok(()) => self.reconciled_at.store(chrono::Utc::now().timestamp_millis(), Ordering::Relaxed),
+            Err(error) => {
+                tracing::warn!(%error, detail = error.detail(), "could not compare desired and running workers");
+            }
+        }
+    }
+
     async fn reconcile_all(self: &Arc<Self>) -> Result<()> {
-        let work = self.deps.store.assignments().await?;
+        self.renew_if_late().await;
+        self.workers.lock().await.overtaken.clear();
+        let nodes = self.deps.store.nodes().await?;
+        let work = self.deps.store.assignments(None).await?;
         self.deps.store.settle_stopped().await?;
-        let mut entries = self.supervisors.lock().await;
-        let wanted: HashSet<_> = work.iter().map(|w| w.datasource_id).collect();
-        for (id, entry) in entries.iter_mut() {
-            if !wanted.contains(id) {
-                self.ingest.expect_no_more(*id);
-                entry.rest(true);
-            }
+        for unknown in work.iter().filter(|w| self.placement(w).is_none()) {
+            let (id, connector) = (unknown.datasource_id, &unknown.connector_type);
+            tracing::error!(datasource = %id, connector, "this build lacks the connector");
         }
-        entries.retain(|id, entry| {
-            if entry.handle.is_dead() {
-                tracing::error!(datasource = %id, "a supervisor ended unexpectedly; starting another");
+        let nodes = nodes.into_iter().filter(|node| node.alive && node.role != NodeRole::Gateway.as_str());
+        let nodes = nodes.map(|node| node.name.into()).collect();
+        let (take, give) = {
+            let mut workers = self.workers.lock().await;
+            let wanted = work.iter().map(|w| w.key()).collect();
+            workers.tidy(self, &wanted);
+            workers.cluster.replace(nodes, work.iter().filter(|w| self.placement(w) == Some(Placement::Leased)));
+            if self.node.role == NodeRole::Gateway {
+                Default::default()
+            } else {
+                workers.cluster.rebalance(&self.node.name, self.patience())
             }
-            !entry.handle.is_dead()
-        });
-        // What rests and has nothing left to do is forgotten; its counters go with it.
-        entries.retain(|id, entry| {
-            let keep = entry.told.is_some() || !entry.handle.settled();
-            if !keep {
-                self.stats().remove(id);
-            }
-            keep
-        });
-        for assignment in work {
-            self.assign(&mut entries, assignment).await?;
-        }
+        };
+        self.apply(&work, &take, true).await?;
         self.ingest.settle();
+        let mut workers = self.workers.lock().await;
+        if !give.is_empty() {
+            tracing::info!(workers = give.len(), "other nodes have fewer workers; giving some away");
+        }
+        give.iter().for_each(|key| workers.give(key));
+        self.look_soon_if_needed(workers.cluster.has_free());
         Ok(())
     }
 
-    async fn reconcile_one(self: &Arc<Self>, id: Uuid) -> Result<()> {
-        if let Some(stats) = self.stats().get(&id) {
-            stats.ask_recount();
-        }
-        let work = self.deps.store.assignment(id).await?;
-        let mut entries = self.supervisors.lock().await;
-        match work {
-            Some(assignment) => self.assign(&mut entries, assignment).await,
-            None => {
-                self.ingest.expect_no_more(id);
-                if let Some(entry) = entries.get_mut(&id) {
+    async fn reconcile_some(self: &Arc<Self>, ids: &HashSet<Uuid>) -> Result<()> {
+        self.stats().iter().filter(|(id, _)| ids.contains(id)).for_each(|(_, stats)| stats.ask_recount());
+        let all: Vec<_> = ids.iter().copied().collect();
+        let work = self.deps.store.assignments(Some(&all)).await?;
+        let wanted: HashSet<_> = work.iter().map(|w| w.key()).collect();
+        let take = {
+            let mut workers = self.workers.lock().await;
+            workers.overtaken.extend(ids);
+            for (key, entry) in &mut workers.entries {
+                if ids.contains(&key.datasource_id) && !wanted.contains(key) {
+                    self.ingest.expect_no_more(key.datasource_id);
                     entry.rest(true);
                 }
-                Ok(())
             }
-        }
-    }
-
-    async fn assign(self: &Arc<Self>, entries: &mut HashMap<Uuid, Entry>, work: Assignment) -> Result<()> {
-        let Some(placement) = self.deps.connectors.get(&work.connector_type).map(|c| c.spec().placement) else {
-            tracing::error!(datasource = %work.datasource_id, connector = work.connector_type, "this build lacks the connector");
-            return Ok(());
-        };
-        let ours = match self.node.role {
-            NodeRole::All => true,
-            NodeRole::Gateway => placement == Placement::EveryNode,
-            NodeRole::Worker => placement == Placement::Leased,
-        };
-        if !ours {
-            return Ok(());
-        }
-        let id = work.datasource_id;
-        self.live.view(id).set_level(work.log_level);
-        let held = entries.get(&id).and_then(Entry::lease).cloned();
-        let still_held =
-            held.filter(|l| l.epoch == work.lease_epoch && work.holder.as_deref() == Some(&self.node.name));
-        let lease = match still_held {
-            Some(lease) => Some(lease),
-            None if work.free || work.holder.as_deref() == Some(&self.node.name) => {
-                self.deps.store.acquire_lease(&self.node.name, &work, self.node.lease_ttl).await?
+            workers.cluster.update(ids, work.iter().filter(|w| self.placement(w) == Some(Placement::Leased)));
+            if self.node.role == NodeRole::Gateway {
+                HashSet::new()
+            } else {
+                workers.cluster.takes(&self.node.name, &work, self.patience())
             }
-            None => None,
         };
-        if lease.is_none() && placement == Placement::Leased {
-            if let Some(entry) = entries.get_mut(&id) {
-                entry.rest(false);
-            }
-            return Ok(());
-        }
-        let epoch = match placement {
-            Placement::Leased => lease.as_ref().map_or(0, |l| l.epoch),
-            Placement::EveryNode => 0,
-        };
-        let spec = Spec { version: work.version, generation: work.generation, epoch };
-        if placement == Placement::EveryNode {
-            self.ingest.expect(id);
-        }
-        if let Vacant(slot) = entries.entry(id) {
-            let stats = self.stats_of(&work).await?;
-            let subject = Subject { tenant: work.tenant, datasource_id: id, name: work.name };
-            let handle = actor::spawn(Arc::clone(self), subject, stats);
-            slot.insert(Entry { handle, placement, told: None });
-        }
-        if let Some(entry) = entries.get_mut(&id) {
-            entry.run(spec, lease);
-        }
+        self.apply(&work, &take, false).await?;
+        self.look_soon_if_needed(self.workers.lock().await.cluster.has_free());
         Ok(())
     }
 
-    async fn stats_of(&self, work: &Assignment) -> Result<Arc<Stats>> {
-        if let Some(stats) = self.stats().get(&work.datasource_id) {
-            return Ok(Arc::clone(stats));
-        }
-        let tx = self.deps.store.read(&Scope::org(work.tenant.org.clone())).await?;
-        let state = tx.states(&[work.datasource_id]).await?.pop();
-        drop(tx);
-        let dead_letters = self.count_dead_letters(&work.tenant, work.datasource_id).await?;
-        let totals = state.map_or_else(WorkerMetrics::default, |s| s.metrics);
-        let labels = self.deps.metrics.datasource(work.datasource_id);
-        labels.set_dead_letters(dead_letters);
-        let stats = Arc::new(Stats::new(work.tenant.clone(), labels, totals));
-        self.stats().insert(work.datasource_id, Arc::clone(&stats));
-        Ok(stats)
+    /// How long those nodes are waited for that should take a free worker.
+    fn patience(&self) -> Duration {
+        self.node.lease_ttl / 2
     }
 
-    async fn count_dead_letters(&self, tenant: &Tenant, id: Uuid) -> Result<u64> {
-        let tx = self.deps.store.read(&Scope::org(tenant.org.clone())).await?;
-        tx.count_dead_letters(id, &DeadLetterFilter::default()).await
+    /// What waits for a node is not left to the timer.
+    fn look_soon_if_needed(self: &Arc<Self>, needed: bool) {
+        if self.node.role == NodeRole::Gateway || !needed || self.look_planned.swap(true, Ordering::AcqRel) {
+            return;
+        }
+        let shared = Arc::clone(self);
+        tokio::spawn(async move {
+            tokio::time::sleep(SOON).await;
+            shared.look_planned.store(false, Ordering::Release);
+            shared.look_asked.notify_one();
+        });
+    }
+
+    async fn keep_leases(self: &Arc<Self>) {
+        let mut timer = tokio::time::interval(self.node.heartbeat_interval);
+        timer.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            tokio::select! {
+                // Not only until the node is told to stop: what drains relies on its lease.
+                () = self.drained.cancelled() => return,
+                _ = timer.tick() => self.beat().await,
+            }
+        }
+    }
+
+    /// After a long sleep nothing is begun on the strength of old leases.
+    async fn renew_if_late(&self) {
+        if !self.deps.fence.holds() {
+            self.beat().await;
+        }
+    }
+
+    async fn beat(&self) {
+        let (asked, ttl) = (Instant::now(), self.node.lease_ttl);
+        let beat = tokio::time::timeout(ttl / 2, self.deps.store.heartbeat(&self.identity, ttl)).await;
+        let beat =
+            beat.unwrap_or_else(|_| Err(Error::unavailable("the database does not answer in time", "heartbeat")));
+        match beat {
+            Ok(beat) => {
+                let lapsed = self.deps.fence.extend(asked, ttl);
+                let lost = {
+                    let mut workers = self.workers.lock().await;
+                    self.deps.metrics.leases_held(beat.held.len());
+                    if lapsed {
+                        // Whatever is still ours by luck begins anew, under a lease that never ended.
+                        workers.cluster.yield_for(self.node.heartbeat_interval * 2);
+                        workers.drop_leases_except(&HashMap::new(), asked)
+                    } else {
+                        workers.drop_leases_except(&beat.held, asked)
+                    }
+                };
+                if lost > 0 {
+                    self.deps.metrics.lease(LeaseEvent::Lost, lost);
+                    self.look_asked.notify_one();
+                }
+                if beat.name_taken && !self.stop.is_cancelled() {
+                    tracing::error!(
+                        node = %self.node.name,
+                        "another process calls itself the same, or this one was taken for dead; give every node a name of its own (--node-name)"
+                    );
+                    self.join().await;
+                }
+            }
+            Err(error) => {
+                self.deps.metrics.lease(LeaseEvent::RenewFailed, 1);
+                tracing::warn!(%error, "could not renew leases");
+                // Another node may take over from now on: better nobody reads than two.
+                if !self.deps.fence.holds() {
+                    let lost = self.workers.lock().await.drop_leases_except(&HashMap::new(), asked);
+                    self.deps.metrics.lease(LeaseEvent::Lost, lost);
+                }
+            }
+        }
+    }
+
+    async fn keep_counters(&self) {
+        let mut timer = tokio::time::interval(self.node.heartbeat_interval);
+        timer.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            tokio::select! {
+                () = self.stop.cancelled() => return,
+                _ = timer.tick() => self.flush_metrics().await,
+            }
+        }
     }
 
     async fn flush_metrics(&self) {
         let all: Vec<_> = self.stats().iter().map(|(id, s)| (*id, Arc::clone(s))).collect();
-        for (id, stats) in all {
-            if stats.takes_recount()
-                && let Ok(count) = self.count_dead_letters(stats.tenant(), id).await
-            {
-                stats.prometheus.set_dead_letters(count);
+        let recount: HashSet<_> = all.iter().filter(|(_, s)| s.takes_recount()).map(|(id, _)| *id).collect();
+        if !recount.is_empty()
+            && let Ok(counts) = self.deps.store.dead_letter_counts(&Vec::from_iter(recount.iter().copied())).await
+        {
+            for (id, stats) in all.iter().filter(|(id, _)| recount.contains(id)) {
+                stats.prometheus.set_dead_letters(counts.get(id).copied().unwrap_or(0));
             }
+        }
+        for (id, stats) in all {
             let Some((metrics, at)) = stats.beat() else { continue };
             if let Err(error) = self.deps.store.save_metrics(stats.tenant(), id, &metrics, at).await {
                 tracing::debug!(datasource = %id, %error, "counters could not be stored; the next beat tries again");
@@ -268,15 +289,10 @@ impl Shared {
     }
 }
 
-/// What another node took over must stop here at once; a webhook goes on, but no longer writes its state.
-fn drop_leases_except(entries: &mut HashMap<Uuid, Entry>, held: &HashMap<Uuid, i64>) {
-    for (id, entry) in entries.iter_mut() {
-        if entry.lease().is_none_or(|lease| held.get(id) == Some(&lease.epoch)) {
-            continue;
-        }
-        match (entry.placement, entry.told.as_ref().map(|(spec, _)| *spec)) {
-            (Placement::EveryNode, Some(spec)) => entry.run(spec, None),
-            _ => entry.rest(false),
-        }
-    }
+/// Answers whether the signal says to look at everything.
+fn note(ids: &mut HashSet<Uuid>, signal: &Signal) -> bool {
+    signal.datasource_id.is_none_or(|id| {
+        ids.insert(id);
+        false
+    })
 }

@@ -1,10 +1,11 @@
-//! What the workers of a datasource counted on this node; it outlives each of them.
+//! What the workers of a datasource on this node have in common: counters and the circuit to the sink. It outlives each of them.
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use super::circuit::Circuit;
 use crate::domain::{Tenant, Timestamp, WorkerMetrics, now};
 use crate::telemetry::{DatasourceMetrics, RecordOutcome};
 
@@ -14,6 +15,7 @@ const POINTS: usize = 720;
 pub struct Stats {
     tenant: Tenant,
     pub prometheus: Arc<DatasourceMetrics>,
+    pub circuit: Circuit,
     /// What was reported before this process started.
     base: WorkerMetrics,
     /// Somebody may have replayed or discarded dead letters.
@@ -38,7 +40,8 @@ pub struct Delivered {
 
 impl Stats {
     pub fn new(tenant: Tenant, prometheus: Arc<DatasourceMetrics>, base: WorkerMetrics) -> Self {
-        Self { tenant, prometheus, base, recount: AtomicBool::new(false), inner: Mutex::default() }
+        let circuit = Circuit::new(Arc::clone(&prometheus));
+        Self { tenant, prometheus, circuit, base, recount: AtomicBool::new(false), inner: Mutex::default() }
     }
 
     pub fn tenant(&self) -> &Tenant {
@@ -84,7 +87,9 @@ impl Stats {
             inner.history.pop_front();
         }
         inner.history.push_back((now(), metrics));
-        let settled = inner.reported.is_some_and(|old| old.counts() == metrics.counts() && metrics.rate < 0.001);
+        let settled = inner.reported.is_some_and(|old| {
+            old.counts() == metrics.counts() && old.circuit == metrics.circuit && metrics.rate < 0.001
+        });
         if settled || (inner.reported.is_none() && metrics == self.base) {
             return None;
         }

@@ -2,8 +2,9 @@
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry::{Occupied, Vacant};
-use std::sync::Arc;
-use std::time::Duration;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use secrecy::SecretString;
@@ -18,16 +19,18 @@ use super::live::View;
 use super::pipeline::{Patience, Pipeline};
 use super::stats::Stats;
 use super::supervisor::fsm::{Failure, Spec};
-use super::{Deps, Plan};
+use super::{Deps, Fence, Pass, Plan};
 use crate::connectors::{Connector, ConnectorContext, ConnectorError, ErrorKind, Outlet, PullSource, Source};
 use crate::domain::{Scope, SecretPins, Tenant};
 use crate::error::Error;
-use crate::mapping::{Document, Path, Retry, SinkSection, resolve};
+use crate::mapping::{Batch, Document, Path, Retry, SinkSection, resolve};
 use crate::secrets::{SecretAddress, data_key_id};
 use crate::sinks::SinkContext;
+use crate::store::lease::Lease;
 use crate::store::secret::SealedSecret;
-use crate::store::worker::Lease;
 
+/// How long a sink may take to let go after the last write.
+const CLOSE_MAX: Duration = Duration::from_secs(5);
 /// How long the source of a new version is tried while the old one runs on.
 const REACH_MAX: Duration = Duration::from_secs(20);
 
@@ -36,6 +39,8 @@ const REACH_MAX: Duration = Duration::from_secs(20);
 pub struct Subject {
     pub tenant: Tenant,
     pub datasource_id: Uuid,
+    /// Which of its workers.
+    pub slot: u16,
     pub name: String,
 }
 
@@ -46,12 +51,15 @@ pub struct Built {
     source: Source,
     pipeline: Arc<Pipeline>,
     limit: Option<u32>,
+    batch: Batch,
 }
 
 /// Reads or takes records until it is drained.
 pub enum Running {
     Pull {
         task: JoinHandle<Result<(), ConnectorError>>,
+        /// The checkpoint that was stored last.
+        reached: Arc<Mutex<Option<Value>>>,
         stop: CancellationToken,
         pipeline: Arc<Pipeline>,
         /// Told when the source was reached; gone when that was heard.
@@ -78,7 +86,7 @@ pub async fn build(
     view: Arc<View>,
 ) -> Result<Built, Failure> {
     let parts = assemble(deps, subject, spec.version, stats, view).await?;
-    let runtime = parts.document.runtime;
+    let (runtime, batch) = (parts.document.runtime, parts.document.delivery.batch);
     let context = deps.connector_context(&subject.tenant, subject.datasource_id);
     let connector = connector_of(deps, &parts.document)?;
     let reached = match replaces {
@@ -102,6 +110,7 @@ pub async fn build(
         source,
         pipeline: Arc::new(parts.pipeline),
         limit: runtime.rate_limit.map(|l| l.records_per_second),
+        batch,
     })
 }
 
@@ -117,12 +126,14 @@ pub async fn assemble(
     stats: Arc<Stats>,
     view: Arc<View>,
 ) -> Result<Parts, Failure> {
+    let turn = deps.turns.one().await;
     let blueprint = deps.store.blueprint(&subject.tenant, subject.datasource_id, version).await;
     let blueprint =
         blueprint.map_err(from_error)?.ok_or_else(|| permanent("version_missing", "the version is gone"))?;
     let plan = Plan::compile(&deps.connectors, &deps.sinks, &blueprint.version.config)
         .map_err(|problems| from_error(Error::config_invalid(problems)))?;
     let secrets = open_secrets(deps, &subject.tenant, subject.datasource_id, &blueprint.secrets).await?;
+    drop(turn);
     let resolved = fill_in(&plan.document.connector, &plan.document, &secrets)?;
 
     let section = plan.document.delivery.sink.clone().unwrap_or_else(|| deps.default_sink.clone());
@@ -149,6 +160,7 @@ pub async fn assemble(
         mapping: plan.mapping,
         on_error: plan.document.delivery.on_error,
         redact: redact.collect::<Result<_, _>>().map_err(|e| permanent("config_invalid", &e))?,
+        breaker: plan.document.runtime.circuit_breaker,
         batch_max: plan.document.delivery.batch.max_records as usize,
         sink,
         stats,
@@ -170,16 +182,27 @@ impl Built {
     }
 
     /// Begins to read, from the checkpoint that is stored now: a worker before this one may just have moved it.
-    pub async fn run(self, deps: &Deps, lease: Option<&Lease>) -> Result<Running, Failure> {
+    /// With `before` it does not fail for want of the database: the worker whose place it takes has ended already.
+    pub async fn run(self, deps: &Deps, lease: Option<&Lease>, before: Option<&Drained>) -> Result<Running, Failure> {
+        self.pipeline.stats.circuit.serve(self.spec);
         match self.source {
             Source::Push(source) => Ok(Running::Push(PushWorker::new(source, self.pipeline, self.limit))),
             Source::Pull(source) => {
                 let lease = lease.ok_or_else(|| permanent("lease_lost", "another node runs the datasource"))?.clone();
-                let tx = deps.store.read(&Scope::org(lease.tenant.org.clone())).await.map_err(from_error)?;
-                let state = tx.states(&[lease.datasource_id]).await.map_err(from_error)?.pop();
-                drop(tx);
-                let checkpoint = state.and_then(|s| s.checkpoint);
-                Ok(pull(source, Arc::clone(&self.pipeline), self.limit, deps, lease, checkpoint))
+                let turn = deps.turns.one().await;
+                let stored = deps.store.checkpoint(&lease).await;
+                drop(turn);
+                let checkpoint = match (stored, before) {
+                    (Ok(stored), _) => stored,
+                    // At worst a little older than what is stored: then some records come twice.
+                    (Err(error), Some(before)) => {
+                        let message = format!("goes on from where the worker before it was: {}", error.message());
+                        self.pipeline.log(tracing::Level::WARN, None, &message);
+                        before.checkpoint.clone()
+                    }
+                    (Err(error), None) => return Err(from_error(error)),
+                };
+                Ok(pull(source, Arc::clone(&self.pipeline), (self.limit, self.batch), deps, lease, checkpoint))
             }
         }
     }
@@ -193,7 +216,7 @@ impl Built {
 fn pull(
     mut source: Box<dyn PullSource>,
     pipeline: Arc<Pipeline>,
-    limit: Option<u32>,
+    (limit, batch): (Option<u32>, Batch),
     deps: &Deps,
     lease: Lease,
     checkpoint: Option<Value>,
@@ -204,29 +227,41 @@ fn pull(
         pipeline: Arc::clone(&pipeline),
         proof: Arc::clone(&proof),
         limiter: limit.and_then(super::limiter),
+        owed: AtomicU64::new(0),
         store: deps.store.clone(),
+        pass: deps.fence.pass(),
+        fence: Arc::clone(&deps.fence),
         lease,
+        batch,
+        stop: stop.clone(),
+        reached: Arc::new(Mutex::new(checkpoint.clone())),
     };
+    let reached = Arc::clone(&outlet.reached);
     let token = stop.clone();
     let task = tokio::spawn(async move { source.run(checkpoint, &outlet, token).await });
-    Running::Pull { task, stop, pipeline, proof: Some(proof) }
+    Running::Pull { task, reached, stop, pipeline, proof: Some(proof) }
 }
 
 impl Running {
     /// Finishes what was begun, within `grace`, and lets go of the sink.
-    pub async fn drain(self, grace: Duration) {
-        match self {
-            Self::Push(worker) => worker.drain(grace).await,
-            Self::Pull { mut task, stop, pipeline, .. } => {
+    pub async fn drain(self, grace: Duration) -> Drained {
+        let began = Instant::now();
+        let (cut, checkpoint, pipeline) = match self {
+            Self::Push(worker) => (!worker.drain(grace).await, None, Arc::clone(worker.pipeline())),
+            Self::Pull { mut task, reached, stop, pipeline, .. } => {
                 stop.cancel();
                 // A task that ended has given its result away already.
-                if !task.is_finished() && tokio::time::timeout(grace, &mut task).await.is_err() {
+                let cut = !task.is_finished() && tokio::time::timeout(grace, &mut task).await.is_err();
+                if cut {
                     // What was not acknowledged is read again by the next worker.
                     task.abort();
                 }
-                let _ = pipeline.sink.close().await;
+                let checkpoint = reached.lock().unwrap_or_else(PoisonError::into_inner).clone();
+                (cut, checkpoint, pipeline)
             }
-        }
+        };
+        let _ = tokio::time::timeout(CLOSE_MAX, pipeline.sink.close()).await;
+        Drained { took: began.elapsed(), cut, checkpoint }
     }
 
     /// Waits for what the worker does by itself.
@@ -248,6 +283,16 @@ impl Running {
             }
         }
     }
+}
+
+/// How a worker ended that was told to.
+#[derive(Clone, Debug)]
+pub struct Drained {
+    pub took: Duration,
+    /// The time was over before it had finished what it began.
+    pub cut: bool,
+    /// Where a reader was, as it stored it last.
+    pub checkpoint: Option<Value>,
 }
 
 /// What a running worker does by itself.
@@ -275,24 +320,42 @@ struct PullOutlet {
     pipeline: Arc<Pipeline>,
     proof: Arc<Notify>,
     limiter: Option<super::Limiter>,
+    /// Records that were delivered and not yet paced.
+    owed: AtomicU64,
     store: crate::store::Store,
+    fence: Arc<Fence>,
+    pass: Pass,
     lease: Lease,
+    batch: Batch,
+    reached: Arc<Mutex<Option<Value>>>,
+    /// A worker that waits for its sink must not hold up its own end.
+    stop: CancellationToken,
 }
 
 #[async_trait]
 impl Outlet for PullOutlet {
     async fn deliver(&self, documents: Vec<Value>, checkpoint: Option<Value>) -> Result<(), ConnectorError> {
-        let outcome = self.pipeline.deliver(&documents, Patience::Retries).await?;
+        // Before this delivery and not after the last: what is acknowledged late comes again when the worker dies.
+        if let Some(limiter) = &self.limiter {
+            super::pace(limiter, self.owed.swap(0, Ordering::Relaxed)).await;
+        }
+        if !self.fence.lets(self.pass) {
+            return Err(ConnectorError::transient("lease_lost", "the lease could not be renewed in time"));
+        }
+        let outcome = self.pipeline.deliver(documents, Patience::Until(&self.stop)).await?;
         if let Some(checkpoint) = checkpoint {
             let saved = self.store.save_checkpoint(&self.lease, &checkpoint).await;
             let saved = saved.map_err(|e| ConnectorError::transient("checkpoint_not_saved", e.message().to_owned()))?;
             saved.map_err(|_| ConnectorError::transient("lease_lost", "another node runs the datasource now"))?;
+            *self.reached.lock().unwrap_or_else(PoisonError::into_inner) = Some(checkpoint);
         }
         self.proof.notify_one();
-        if let Some(limiter) = &self.limiter {
-            super::pace(limiter, outcome.delivered).await;
-        }
+        self.owed.store(outcome.delivered, Ordering::Relaxed);
         Ok(())
+    }
+
+    fn batch(&self) -> Batch {
+        self.batch
     }
 
     async fn refuse(&self, payload: &[u8], why: ConnectorError) -> Result<(), ConnectorError> {
@@ -400,7 +463,7 @@ pub fn from_error(error: Error) -> Failure {
 
 pub fn from_connector(error: ConnectorError) -> Failure {
     let (permanent, retry_after) = match error.kind {
-        ErrorKind::Permanent => (true, None),
+        ErrorKind::Permanent | ErrorKind::Rejected => (true, None),
         ErrorKind::Transient { retry_after } => (false, retry_after),
     };
     Failure { code: error.code.into(), message: error.message, permanent, retry_after }

@@ -68,9 +68,19 @@ impl Position {
         key: impl Fn(&T) -> K,
         model: impl Fn(T) -> M,
     ) -> Result<Reply> {
+        self.reply_as(caller, page, key, |items| items.into_iter().map(model).collect::<Vec<_>>())
+    }
+
+    /// A page as `body` makes it, with its links.
+    pub(super) fn reply_as<P, T, K: Serialize, B: Serialize>(
+        &self,
+        caller: &Caller<P>,
+        page: Page<T>,
+        key: impl Fn(&T) -> K,
+        body: impl FnOnce(Vec<T>) -> B,
+    ) -> Result<Reply> {
         let links = self.links(caller, &page, key)?;
-        let items: Vec<_> = page.items.into_iter().map(model).collect();
-        Ok(Reply::ok(&items)?.header(header::LINK, links))
+        Ok(Reply::ok(&body(page.items))?.header(header::LINK, links))
     }
 
     /// Offset and limit of the page before `offset`: no row of this page, and none after the last.

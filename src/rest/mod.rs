@@ -23,6 +23,7 @@ mod metadata;
 mod model;
 mod openapi;
 mod problem;
+mod registry;
 mod reply;
 mod secrets;
 mod test_runs;
@@ -70,6 +71,7 @@ fn every_route() -> OpenApiRouter<Api> {
         .routes(handlers!(catalog::sink_types))
         .routes(handlers!(catalog::viewer))
         .routes(handlers!(history::audit_log))
+        .routes(handlers!(registry::registry))
 }
 
 fn datasource_routes() -> OpenApiRouter<Api> {

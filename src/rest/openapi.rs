@@ -90,6 +90,7 @@ fn frame() -> OpenApi {
         ("secrets", "Values go in and never come out."),
         ("metadata", "Who answers for a datasource."),
         ("history", "What happened, and how it goes."),
+        ("registry", "The nodes, and what runs on them."),
         ("catalog", "What this server has, and who is asking."),
     ];
     let tags = tags.map(|(name, description)| {

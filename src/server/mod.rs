@@ -15,7 +15,7 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use crate::app::{Action, App, Item, OpContext};
+use crate::app::{Action, App, Item, OpContext, Retention};
 use crate::auth::Actor;
 use crate::auth::jwt::{Minter, TokenRequest, Verifier};
 use crate::config::{NodeRole, ServeSettings, Settings};
@@ -25,15 +25,13 @@ use crate::egress::Egress;
 use crate::error::ErrorCode;
 use crate::graphql::{EmbeddedToken, Gateway};
 use crate::mapping::SinkSection;
-use crate::registry::{Deps, NodeOptions, Registry, parse_sink};
+use crate::registry::{Deps, NodeOptions, Registry, Turns, parse_sink};
 use crate::secrets::{Keyring, Keys, is_embedded};
 use crate::sinks::SinkCatalog;
 use crate::store::{DatabaseUrl, Store};
 use crate::telemetry::Metrics;
 use sync::SyncDir;
 
-/// How long a worker that is replaced or stopped may finish what it began.
-const DRAIN_GRACE: Duration = Duration::from_secs(10);
 /// A day's token: long enough for a first look, short enough to not matter in a shell history.
 const EMBEDDED_TOKEN_TTL: Duration = Duration::from_secs(86_400);
 
@@ -165,7 +163,9 @@ fn assemble(
             output_dir: settings.node.data_dir.join("out"),
             input_dir: settings.registry.input_dir.clone().unwrap_or_else(|| settings.node.data_dir.join("in")),
             default_sink: default_sink(settings)?,
-            drain_grace: DRAIN_GRACE,
+            drain_grace: settings.registry.drain_grace.0,
+            fence: Arc::default(),
+            turns: Turns::default(),
         },
         NodeOptions {
             name: node.into(),
@@ -175,7 +175,12 @@ fn assemble(
             reconcile_interval: settings.registry.reconcile_interval.0,
         },
     );
-    let app = App::new(store.clone(), keyring, registry.clone(), Arc::clone(&metrics));
+    let retention = Retention {
+        dead_letter_age: settings.registry.dead_letter_retention.0,
+        dead_letters_max: settings.registry.dead_letters_max,
+        interval: settings.registry.housekeeping_interval.0,
+    };
+    let app = App::new(store.clone(), keyring, registry.clone(), Arc::clone(&metrics), retention);
     Ok((registry, app, metrics))
 }
 

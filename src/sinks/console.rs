@@ -8,7 +8,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::{Sink, SinkContext, SinkError, SinkSpec, SinkType, lines};
+use super::{Sink, SinkContext, SinkError, SinkSpec, SinkType, WriteError, lines};
 use crate::domain::Record;
 use crate::error::Problem;
 use crate::mapping::schema_of;
@@ -58,7 +58,7 @@ struct Stdout;
 
 #[async_trait]
 impl Sink for Stdout {
-    async fn write(&self, records: &[Record]) -> Result<(), SinkError> {
+    async fn write(&self, records: &[Record]) -> Result<(), WriteError> {
         let text = lines(records)?;
         // A pipe that nobody reads blocks, and must not block the event loop.
         blocking(move || {
@@ -66,7 +66,8 @@ impl Sink for Stdout {
             out.write_all(&text)?;
             out.flush()
         })
-        .await
+        .await?;
+        Ok(())
     }
 
     async fn close(&self) -> Result<(), SinkError> {

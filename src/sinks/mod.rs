@@ -1,5 +1,6 @@
 //! Sinks: where records go. `write` returns only when the records are safe.
 
+use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -49,12 +50,43 @@ pub trait SinkType: Send + Sync + 'static {
 
 #[async_trait]
 pub trait Sink: Send + Sync {
-    /// Returns when every record is durably taken. After an error the caller
-    /// writes the same batch again, so a sink may see a record twice.
-    async fn write(&self, records: &[Record]) -> Result<(), SinkError>;
+    /// Returns when every record is durably taken, but for those that it names as rejected. What it
+    /// does not take for sure the caller writes again, so a sink may see a record twice.
+    async fn write(&self, records: &[Record]) -> Result<(), WriteError>;
 
     /// Flushes and lets go of what is held; called once, after the last write.
     async fn close(&self) -> Result<(), SinkError>;
+}
+
+/// What became of a batch that was not taken as a whole.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum WriteError {
+    /// Nothing of the batch may be taken as written. A fault of the kind `Rejected` says that at least one
+    /// of its records is never taken, and that the sink cannot tell which.
+    Failed(SinkError),
+    /// All is written but for what these name.
+    Rejected(Vec<Rejection>),
+}
+
+/// Some neighbours in a batch, of which at least one is never taken. If there are several, none may be taken as written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rejection {
+    /// Places in the batch.
+    pub records: Range<usize>,
+    pub fault: SinkError,
+}
+
+impl From<SinkError> for WriteError {
+    fn from(fault: SinkError) -> Self {
+        Self::Failed(fault)
+    }
+}
+
+impl WriteError {
+    /// A result for a batch that was written but for `rejections`.
+    fn unless_none(rejections: Vec<Rejection>) -> Result<(), Self> {
+        if rejections.is_empty() { Ok(()) } else { Err(Self::Rejected(rejections)) }
+    }
 }
 
 #[derive(Clone)]
@@ -72,7 +104,7 @@ fn lines(records: &[Record]) -> Result<Vec<u8>, SinkError> {
     let mut out = Vec::with_capacity(records.len() * 512);
     for record in records {
         serde_json::to_writer(&mut out, record)
-            .map_err(|_| SinkError::permanent("encode_failed", "a record cannot be written as JSON"))?;
+            .map_err(|_| SinkError::rejected("encode_failed", "a record cannot be written as JSON"))?;
         out.push(b'\n');
     }
     Ok(out)

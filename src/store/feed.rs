@@ -40,7 +40,7 @@ impl Signal {
         serde_json::to_string(self).unwrap_or_default()
     }
 
-    fn anything() -> Self {
+    pub(super) fn anything() -> Self {
         Self { org: "".into(), seq: 0, datasource_id: None }
     }
 }

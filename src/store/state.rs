@@ -1,11 +1,12 @@
 //! Desired and observed state, as users see and set it. The registry's side is in [`super::worker`].
 
 use sea_orm::prelude::Uuid;
-use sea_orm::sea_query::{Expr, ExprTrait};
+use sea_orm::sea_query::{Expr, ExprTrait, OnConflict};
 use sea_orm::{ActiveValue::Set, ColumnTrait, Condition, EntityTrait, QueryFilter};
 use serde_json::json;
 
 use super::entity::state::{ActiveModel, Column, Entity, Model};
+use super::entity::worker_slot;
 use super::{Tx, classify, corrupt};
 use crate::auth::Authorized;
 use crate::auth::policy::Grant;
@@ -30,6 +31,7 @@ impl Tx {
             desired: Set(DesiredState::Stopped.as_str().to_owned()),
             observed: Set(WorkerStatus::Stopped.as_str().to_owned()),
             generation: Set(0),
+            parallelism: Set(1),
             running_version: Set(None),
             node: Set(None),
             lease_epoch: Set(0),
@@ -54,6 +56,46 @@ impl Tx {
             .col_expr(Column::Desired, Expr::value(desired.as_str()))
             .col_expr(Column::UpdatedAt, Expr::value(now()));
         update.filter(Column::DatasourceId.eq(id)).exec(&self.db).await.map(drop).map_err(classify)
+    }
+
+    /// How many workers read the datasource at once. Rows of workers that are not wanted any more stay:
+    /// their epochs must go on where they ended.
+    pub async fn set_parallelism<P: Grant>(
+        &self,
+        _: &Authorized<P>,
+        tenant: &Tenant,
+        id: Uuid,
+        workers: u16,
+    ) -> Result<()> {
+        let update = Entity::update_many().col_expr(Column::Parallelism, Expr::value(i32::from(workers)));
+        update.filter(Column::DatasourceId.eq(id)).exec(&self.db).await.map_err(classify)?;
+        if workers < 2 {
+            return Ok(());
+        }
+        let further = (1..i32::from(workers)).map(|slot| worker_slot::ActiveModel {
+            datasource_id: Set(id),
+            slot: Set(slot),
+            org_id: Set(tenant.org.to_string()),
+            project_id: Set(tenant.project.to_string()),
+            observed: Set(WorkerStatus::Stopped.as_str().to_owned()),
+            running_version: Set(None),
+            node: Set(None),
+            lease_epoch: Set(0),
+            lease_until: Set(None),
+            last_heartbeat_at: Set(None),
+            error_code: Set(None),
+            error_message: Set(None),
+            restart_count: Set(0),
+            checkpoint: Set(None),
+            updated_at: Set(now()),
+        });
+        let key = [worker_slot::Column::DatasourceId, worker_slot::Column::Slot];
+        worker_slot::Entity::insert_many(further)
+            .on_conflict(OnConflict::columns(key).do_nothing().to_owned())
+            .exec_without_returning(&self.db)
+            .await
+            .map(drop)
+            .map_err(classify)
     }
 
     /// Lets the worker log from `level` on until a time; the reader of the state goes by that time.

@@ -28,6 +28,7 @@ pub struct Tx {
     events: Vec<NewEvent>,
     audits: Vec<NewAudit>,
     touched: Vec<Uuid>,
+    everybody: bool,
     /// The key that this transaction does once, and whose it is.
     pub(super) claim: Option<(std::sync::Arc<str>, Claim)>,
 }
@@ -106,6 +107,7 @@ impl Store {
             events: Vec::new(),
             audits: Vec::new(),
             touched: Vec::new(),
+            everybody: false,
             claim: None,
         })
     }
@@ -125,6 +127,11 @@ impl Tx {
         self.touched.push(datasource_id);
     }
 
+    /// Wakes all readers, whatever they follow.
+    pub(super) fn call_everybody(&mut self) {
+        self.everybody = true;
+    }
+
     /// Writes the journal, commits, and wakes the readers of the change feed.
     pub async fn commit(mut self) -> Result<()> {
         self.settle_claim().await?;
@@ -133,6 +140,7 @@ impl Tx {
         let touched = self.touched.drain(..).filter(|id| signals.iter().all(|s| s.datasource_id != Some(*id)));
         let touched: Vec<_> = touched.map(|id| Signal { org: org.clone(), seq: 0, datasource_id: Some(id) }).collect();
         signals.extend(touched);
+        signals.extend(self.everybody.then(Signal::anything));
         self.notify(&signals).await?;
         self.db.commit().await.map_err(classify)?;
         for signal in signals {

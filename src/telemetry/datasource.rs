@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use super::metrics::{Metrics, OTHER, lock};
 use super::{DecayedMean, DecayedRate};
-use crate::domain::{WorkerMetrics, WorkerStatus};
+use crate::domain::{CircuitState, WorkerMetrics, WorkerStatus};
 
 /// How a record ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,6 +53,7 @@ pub(super) struct Live {
     pub(super) lag: Option<f64>,
     pub(super) dead_letters: i64,
     pub(super) status: Option<WorkerStatus>,
+    pub(super) circuit: CircuitState,
     latency: DecayedMean,
     totals: [u64; RecordOutcome::ALL.len()],
 }
@@ -70,6 +71,7 @@ impl DatasourceMetrics {
             lag: None,
             dead_letters: 0,
             status: None,
+            circuit: CircuitState::Closed,
             latency: DecayedMean::new(now),
             totals: [0; RecordOutcome::ALL.len()],
         });
@@ -116,6 +118,12 @@ impl DatasourceMetrics {
         lock(&self.live).status = status;
     }
 
+    /// Counts the change as well.
+    pub fn set_circuit(&self, state: CircuitState) {
+        lock(&self.live).circuit = state;
+        self.metrics.collectors.circuit_transitions.with_label_values(&[self.label.as_str(), state.as_str()]).inc();
+    }
+
     pub fn set_dead_letters(&self, count: u64) {
         lock(&self.live).dead_letters = i64::try_from(count).unwrap_or(i64::MAX);
     }
@@ -136,6 +144,7 @@ impl DatasourceMetrics {
             skipped,
             rate: live.rate.per_second(Instant::now()),
             latency: live.latency.value(),
+            circuit: live.circuit,
         }
     }
 
@@ -162,6 +171,9 @@ impl DatasourceMetrics {
             let _ = collectors.records.remove_label_values(&[self.label.as_str(), outcome.as_str()]);
         }
         let _ = collectors.restarts.remove_label_values(&[&self.label]);
+        for state in CircuitState::ALL {
+            let _ = collectors.circuit_transitions.remove_label_values(&[self.label.as_str(), state.as_str()]);
+        }
         for kind in lock(&self.metrics.error_kinds).iter() {
             let _ = collectors.errors.remove_label_values(&[self.label.as_str(), kind]);
         }

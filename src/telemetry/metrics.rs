@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use super::datasource::{DatasourceMetrics, Live};
 use super::families::{Family, families};
-use crate::domain::{EventType, Outcome, WorkerStatus};
+use crate::domain::{CircuitState, EventType, Outcome, WorkerStatus};
 use crate::error::ErrorCode;
 
 const REQUEST_BUCKETS: &[f64] = &[0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0];
@@ -37,8 +37,14 @@ families! {
         worker_status: IntGaugeVec = "datasource_worker_status" { "datasource", "status" };
         /// Restarts of workers after an error.
         restarts: IntCounterVec = "datasource_restarts_total" { "datasource" };
+        /// 1 for the state that the circuit to the sink has on this node, else 0; for "other" how many have it.
+        circuit_state: IntGaugeVec = "datasource_circuit_state" { "datasource", "state" };
+        /// Changes of the circuit to the sink, by the state that followed.
+        circuit_transitions: IntCounterVec = "datasource_circuit_transitions_total" { "datasource", "state" };
         /// Records that wait in the dead-letter store.
         dead_letters: IntGaugeVec = "datasource_dead_letters" { "datasource" };
+        /// Dead letters that were deleted by the server itself: for their age, or for their count in one datasource.
+        dead_letters_expired: IntCounterVec = "datasource_dead_letters_expired_total" { "reason" };
         /// Test runs of configurations, by how they ended.
         test_runs: IntCounterVec = "datasource_test_runs_total" { "outcome" };
         /// Entries on the timelines of datasources, by their type.
@@ -47,6 +53,10 @@ families! {
         workers: IntGaugeVec = "registry_workers" { "status" };
         /// Seconds that a comparison of desired and running workers took.
         reconcile: Histogram = "registry_reconcile_seconds" {} in RECONCILE_BUCKETS;
+        /// Leases of workers, by what became of them: acquired, released, lost to another node, or renew_failed.
+        leases: IntCounterVec = "registry_lease_events_total" { "event" };
+        /// Leases that this node holds.
+        leases_held: IntGauge = "registry_lease_held" {};
         /// GraphQL operations; the outcome is "ok" or the code of the first error.
         graphql_requests: IntCounterVec = "graphql_requests_total" { "operation_type", "operation", "outcome" };
         /// Seconds that GraphQL operations took.
@@ -77,6 +87,28 @@ pub struct Metrics {
     rendering: Mutex<()>,
 }
 
+/// What became of a lease; a renewal fails for all of a node at once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LeaseEvent {
+    Acquired,
+    Released,
+    Lost,
+    RenewFailed,
+}
+
+impl LeaseEvent {
+    const ALL: [Self; 4] = [Self::Acquired, Self::Released, Self::Lost, Self::RenewFailed];
+
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Acquired => "acquired",
+            Self::Released => "released",
+            Self::Lost => "lost",
+            Self::RenewFailed => "renew_failed",
+        }
+    }
+}
+
 /// The datasources that have a handle now.
 struct Handles {
     by_id: HashMap<Uuid, Entry>,
@@ -100,6 +132,10 @@ impl Metrics {
         registry
             .register(Box::new(prometheus::process_collector::ProcessCollector::for_self()))
             .expect("no family above begins with process_");
+        // A counter that is there before its first event shows the event as a change.
+        for event in LeaseEvent::ALL {
+            collectors.leases.with_label_values(&[event.as_str()]);
+        }
         collectors.build_info.with_label_values(&[env!("CARGO_PKG_VERSION")]).set(1);
         Arc::new(Self {
             registry,
@@ -162,6 +198,11 @@ impl Metrics {
         self.collectors.test_runs.with_label_values(&[outcome.as_str()]).inc();
     }
 
+    /// `reason` is `age` or `count`.
+    pub fn dead_letters_expired(&self, reason: &'static str, count: u64) {
+        self.collectors.dead_letters_expired.with_label_values(&[reason]).inc_by(count);
+    }
+
     pub fn lifecycle_event(&self, event: EventType) {
         self.collectors.lifecycle_events.with_label_values(&[event.as_str()]).inc();
     }
@@ -195,6 +236,14 @@ impl Metrics {
         }
         known.insert(name.to_owned());
         name
+    }
+
+    pub fn lease(&self, event: LeaseEvent, count: usize) {
+        self.collectors.leases.with_label_values(&[event.as_str()]).inc_by(count as u64);
+    }
+
+    pub fn leases_held(&self, count: usize) {
+        self.collectors.leases_held.set(i64::try_from(count).unwrap_or(i64::MAX));
     }
 
     /// `route` is the template that matched, never the path of the request.
@@ -241,6 +290,7 @@ impl Metrics {
         collectors.ingest_rate.reset();
         collectors.lag.reset();
         collectors.worker_status.reset();
+        collectors.circuit_state.reset();
         collectors.dead_letters.reset();
         let mut workers = [0; WorkerStatus::ALL.len()];
         let mut others: Option<Shown> = None;
@@ -273,6 +323,9 @@ impl Metrics {
         for (status, count) in WorkerStatus::ALL.iter().zip(shown.statuses) {
             collectors.worker_status.with_label_values(&[label, status.as_str()]).set(count);
         }
+        for (state, count) in CircuitState::ALL.iter().zip(shown.circuits) {
+            collectors.circuit_state.with_label_values(&[label, state.as_str()]).set(count);
+        }
     }
 }
 
@@ -283,6 +336,7 @@ struct Shown {
     lag: Option<f64>,
     dead_letters: i64,
     statuses: [i64; WorkerStatus::ALL.len()],
+    circuits: [i64; CircuitState::ALL.len()],
 }
 
 impl Shown {
@@ -291,7 +345,8 @@ impl Shown {
         for (count, status) in statuses.iter_mut().zip(WorkerStatus::ALL) {
             *count = i64::from(live.status == Some(*status));
         }
-        Self { rate: live.rate.per_second(now), lag: live.lag, dead_letters: live.dead_letters, statuses }
+        let circuits = std::array::from_fn(|i| i64::from(CircuitState::ALL[i] == live.circuit));
+        Self { rate: live.rate.per_second(now), lag: live.lag, dead_letters: live.dead_letters, statuses, circuits }
     }
 
     fn add(&mut self, other: &Self) {
@@ -299,6 +354,9 @@ impl Shown {
         self.lag = self.lag.into_iter().chain(other.lag).reduce(f64::max);
         self.dead_letters += other.dead_letters;
         for (count, more) in self.statuses.iter_mut().zip(other.statuses) {
+            *count += more;
+        }
+        for (count, more) in self.circuits.iter_mut().zip(other.circuits) {
             *count += more;
         }
     }

@@ -21,6 +21,7 @@ pub const MATRIX: &[(&str, &str)] = &[
     ("Query.datasourceVersion", "viewer"),
     ("Query.datasourceVersionDiff", "viewer"),
     ("Query.datasources", "viewer"),
+    ("Query.registry", "operator"),
     ("Query.sinkTypes", "viewer"),
     ("Query.validateConfig", "viewer"),
     ("Query.viewer", "viewer"),

@@ -83,7 +83,7 @@ async fn a_bad_setting_is_refused_by_name() {
     };
     refused(&["serve", "--listen", "nowhere"], "--listen");
     refused(&["serve", "--lease-ttl", "soon"], "--lease-ttl");
-    refused(&["serve", "--lease-ttl", "6s"], "--lease-ttl");
+    refused(&["serve", "--lease-ttl", "5s"], "--lease-ttl");
     refused(&["serve", "--reconcile-interval", "0s"], "--reconcile-interval");
     refused(&["serve", "--database-url", "mysql://localhost/x"], "DATABASE_URL");
     refused(&["serve", "--default-sink", "void"], "STUDIO_DEFAULT_SINK");

@@ -5,6 +5,7 @@
 //! | `config` | the settings, their JSON Schema and their rules |
 //! | `poll` | one poll: pages, deliveries, checkpoint |
 //! | `fetch` | one page: request, retries, status, size |
+//! | `check` | the way to the source, step by step |
 //! | `auth` | credentials on a request |
 //! | `paginate` | where the next page is |
 //! | `checkpoint` | what is kept between polls |
@@ -15,13 +16,16 @@ use async_trait::async_trait;
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
-use super::{Connector, ConnectorContext, ConnectorError, ConnectorSpec, Outlet, Placement, PullSource, Source};
+use super::{
+    CheckStep, Connector, ConnectorContext, ConnectorError, ConnectorSpec, Outlet, Placement, PullSource, Source,
+};
 use crate::domain::{BackfillRange, RangeKind};
 use crate::egress::Egress;
 use crate::error::Problem;
 use crate::mapping::schema_of;
 
 mod auth;
+mod check;
 mod checkpoint;
 pub(super) mod config;
 mod fetch;
@@ -86,6 +90,10 @@ impl Connector for HttpPoller {
         let url = plan.first_url(plan.initial_cursor())?;
         let mut fetcher = Fetcher::new(plan, context.egress);
         Ok(Some(fetcher.sample(&url).await?.to_vec()))
+    }
+
+    async fn check(&self, config: &Value, context: ConnectorContext) -> Vec<CheckStep> {
+        check::check(config, context.egress).await
     }
 
     fn backfill_ranges(&self, config: &Value) -> &'static [RangeKind] {

@@ -19,7 +19,7 @@ use crate::error::Problem;
         {"brokers": ["kafka-1.example.com:9092"], "topics": ["orders"]},
         {"brokers": ["kafka-1.example.com:9093", "kafka-2.example.com:9093"], "tls": {},
          "auth": {"type": "sasl", "mechanism": "scram_sha512", "username": "studio", "password": "{{secret.kafka}}"},
-         "topics": ["orders", "returns"], "group": "studio-orders", "start": "latest"},
+         "topics": ["orders", "returns"], "group": "studio-orders", "start": "latest", "envelope": true},
     ])
 )]
 pub(super) struct KafkaConfig {
@@ -46,10 +46,15 @@ pub(super) struct KafkaConfig {
     #[serde(default)]
     #[schemars(title = "Start")]
     pub(super) start: Start,
-    /// How a message is laid out. One without a value (a tombstone) is passed over.
+    /// How the value of a message is laid out. One without a value (a tombstone) is passed over.
     #[serde(default)]
     #[schemars(title = "Format")]
     pub(super) format: Format,
+    /// Delivers an object for each message: its `value`, with `key`, `headers`, `topic`, `partition`, `offset` and `timestamp`
+    /// around it. A tombstone is then delivered too, with the value null.
+    #[serde(default)]
+    #[schemars(title = "Envelope")]
+    pub(super) envelope: bool,
     /// Most messages that are delivered together.
     #[serde(default = "batch_default")]
     #[schemars(title = "Batch", range(min = 1, max = 10_000))]

@@ -3,17 +3,18 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use futures::FutureExt;
 use rdkafka::consumer::{CommitMode, Consumer, StreamConsumer};
 use rdkafka::error::KafkaError;
 use rdkafka::message::OwnedMessage;
+use rdkafka::topic_partition_list::TopicPartitionListElem;
 use rdkafka::{Message, Offset, TopicPartitionList};
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
 use tracing::Level;
 
 use super::config::{KafkaConfig, Start};
-use crate::connectors::decode::hand_over;
+use super::message::{BATCH_BYTES, deliver};
+use crate::connectors::gather::Gathering;
 use crate::connectors::{ConnectorError, Outlet};
 use crate::egress::Egress;
 use crate::egress::kafka::Complaints;
@@ -34,6 +35,7 @@ pub(super) async fn run(
         .set("group.id", group)
         .set("enable.auto.commit", "false")
         .set("enable.auto.offset.store", "false")
+        .set("enable.partition.eof", "true")
         .set("auto.offset.reset", start)
         // A worker that died is replaced in the group after this.
         .set("session.timeout.ms", "10000")
@@ -63,24 +65,80 @@ async fn consume(
     stop: &CancellationToken,
 ) -> Result<(), ConnectorError> {
     let mut reached = Reached::new();
+    let mut behind = Behind::default();
     loop {
-        let Some(first) = stop.run_until_cancelled(consumer.recv()).await else { return Ok(()) };
-        let mut batch = vec![first.map_err(|e| complaints.explain(&e))?.detach()];
-        while batch.len() < config.batch
-            && let Some(Ok(more)) = consumer.recv().now_or_never()
-        {
-            batch.push(more.detach());
+        let Some(mut event) = stop.run_until_cancelled(consumer.recv()).await else { return Ok(()) };
+        let gathering = Gathering::begin(outlet.batch(), config.batch, stop);
+        let (mut batch, mut bytes) = (Vec::new(), 0);
+        let mut failure = None;
+        loop {
+            match event {
+                Ok(message) => {
+                    behind.reads(&message);
+                    bytes += message.payload_len();
+                    batch.push(message.detach());
+                }
+                Err(KafkaError::PartitionEOF(partition)) => behind.reached_the_end(partition),
+                // What was read before it is delivered first.
+                Err(error) => failure = Some(error),
+            }
+            if failure.is_some() || batch.is_empty() || bytes >= BATCH_BYTES {
+                break;
+            }
+            let Some(more) = gathering.next(batch.len(), consumer.recv()).await else { break };
+            event = more;
         }
         for message in &batch {
             let next = message.offset() + 1;
             reached.entry(message.topic().to_owned()).or_default().insert(message.partition(), next);
         }
-        let payloads = batch.iter().filter_map(Message::payload);
-        hand_over(payloads, |payload| config.format.decode(payload), Some(json!(reached)), outlet).await?;
-        if let Err(error) = commit(Arc::clone(consumer), &batch).await {
-            // The group was rearranged meanwhile: whoever has the partition now reads the batch again.
-            outlet.log(Level::WARN, &format!("the position was not committed, so some messages come twice: {error}"));
+        if !batch.is_empty() {
+            deliver(&batch, config, Some(json!(reached)), outlet).await?;
+            if let Err(error) = commit(Arc::clone(consumer), &batch).await {
+                // The group was rearranged meanwhile: whoever has the partition now reads the batch again.
+                let message = format!("the position was not committed, so some messages come twice: {error}");
+                outlet.log(Level::WARN, &message);
+            }
         }
+        if let Some(error) = failure {
+            return Err(complaints.explain(&error));
+        }
+        behind.forget_others(consumer);
+        outlet.idle(Some(behind.seconds()));
+    }
+}
+
+/// The time of the last message of each partition that has more to come.
+#[derive(Default)]
+struct Behind(BTreeMap<i32, i64>);
+
+impl Behind {
+    fn reads(&mut self, message: &impl Message) {
+        // A producer may leave the time out.
+        if let Some(millis) = message.timestamp().to_millis() {
+            self.0.insert(message.partition(), millis);
+        }
+    }
+
+    /// The library does not say of which topic; the others are told again with their next message.
+    fn reached_the_end(&mut self, partition: i32) {
+        self.0.remove(&partition);
+    }
+
+    /// Partitions that went to another member are its to tell of.
+    fn forget_others(&mut self, consumer: &StreamConsumer<Complaints>) {
+        if !self.0.is_empty()
+            && let Ok(own) = consumer.assignment()
+        {
+            let own: Vec<_> = own.elements().iter().map(TopicPartitionListElem::partition).collect();
+            self.0.retain(|partition, _| own.contains(partition));
+        }
+    }
+
+    fn seconds(&self) -> f64 {
+        let now = chrono::Utc::now().timestamp_millis();
+        let most = self.0.values().map(|millis| now.saturating_sub(*millis)).max().unwrap_or(0);
+        most.max(0) as f64 / 1_000.0
     }
 }
 

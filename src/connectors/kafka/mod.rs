@@ -4,7 +4,10 @@
 //! |---|---|
 //! | `config` | the settings, their JSON Schema and their rules |
 //! | `look` | the cluster and a message of it, without side effects |
+//! | `message` | a message, as documents |
 //! | `consume` | batches, deliveries, and offsets that are committed after them |
+//! | `again` | a part of the topics, outside of the group |
+//! | `range` | which part that is |
 
 use std::sync::Arc;
 
@@ -16,13 +19,17 @@ use super::check::Steps;
 use super::{
     CheckStep, Connector, ConnectorContext, ConnectorError, ConnectorSpec, Outlet, Placement, PullSource, Source,
 };
+use crate::domain::{BackfillRange, RangeKind};
 use crate::egress::Egress;
 use crate::error::Problem;
 use crate::mapping::schema_of;
 
+mod again;
 mod config;
 mod consume;
 mod look;
+mod message;
+mod range;
 
 use config::KafkaConfig;
 
@@ -62,9 +69,15 @@ impl Connector for Kafka {
         }
     }
 
+    fn spreads(&self, _config: &Value) -> bool {
+        true
+    }
+
     fn decode(&self, config: &Value, payload: &[u8]) -> Result<Vec<Value>, ConnectorError> {
-        let format = KafkaConfig::read(config)?.format;
-        format.decode(payload).map_err(|e| ConnectorError::permanent("decode_failed", e))
+        let config = KafkaConfig::read(config)?;
+        let value = |payload: &[u8]| config.format.decode(payload);
+        let decoded = if config.envelope { message::FIELDS.decode(payload, value) } else { value(payload) };
+        decoded.map_err(|e| ConnectorError::permanent("decode_failed", e))
     }
 
     async fn start(&self, config: &Value, context: ConnectorContext) -> Result<Source, ConnectorError> {
@@ -76,7 +89,23 @@ impl Connector for Kafka {
     async fn sample(&self, config: &Value, context: ConnectorContext) -> Result<Option<Vec<u8>>, ConnectorError> {
         let config = KafkaConfig::read(config)?;
         let cluster = look::Cluster::reach(&config, &context.egress).await?;
-        cluster.newest(config.topics).await
+        let newest = cluster.newest(config.topics.clone()).await?;
+        Ok(newest.and_then(|newest| message::sample(&newest, &config)))
+    }
+
+    fn backfill_ranges(&self, _config: &Value) -> &'static [RangeKind] {
+        &[RangeKind::Time, RangeKind::Cursor]
+    }
+
+    async fn backfill(
+        &self,
+        config: &Value,
+        range: &BackfillRange,
+        context: ConnectorContext,
+    ) -> Result<Box<dyn PullSource>, ConnectorError> {
+        let config = KafkaConfig::read(config)?;
+        let range = range::Range::read(range, &config.topics)?;
+        Ok(Box::new(again::Again { config, range, egress: context.egress }))
     }
 
     async fn check(&self, config: &Value, context: ConnectorContext) -> Vec<CheckStep> {
@@ -89,7 +118,7 @@ impl Connector for Kafka {
         let said = |(_, cluster): &(KafkaConfig, look::Cluster)| format!("the cluster has {} brokers", cluster.brokers);
         let Some((config, cluster)) = steps.run("connect", reaching, said).await else { return steps.finish() };
         let looking = cluster.partitions(config.topics);
-        steps.run("topics", looking, |partitions| format!("the topics have {partitions} partitions")).await;
+        steps.run("topics", looking, |places| format!("the topics have {} partitions", places.len())).await;
         steps.finish()
     }
 }

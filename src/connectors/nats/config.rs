@@ -24,7 +24,8 @@ use crate::error::Problem;
          "auth": {"type": "credentials", "credentials": "{{secret.nats_creds}}"},
          "subscription": {"type": "jetstream", "stream": "ORDERS", "subject": "orders.eu.>", "durable": "studio-orders",
                           "deliver": "new", "ack_wait": "1m", "batch": 200}},
-        {"servers": ["nats.example.com"], "subscription": {"type": "core", "subject": "sensors.*.temperature"}},
+        {"servers": ["nats.example.com"], "subscription": {"type": "core", "subject": "sensors.*.temperature"},
+         "envelope": true},
     ])
 )]
 pub(super) struct NatsConfig {
@@ -46,6 +47,11 @@ pub(super) struct NatsConfig {
     #[serde(default)]
     #[schemars(title = "Format")]
     pub(super) format: Format,
+    /// Delivers an object for each message: its `value`, with `subject`, `headers`, `sequence` and `timestamp` around it. Plain
+    /// subjects have no sequence and no time.
+    #[serde(default)]
+    #[schemars(title = "Envelope")]
+    pub(super) envelope: bool,
 }
 
 /// What is read.
@@ -88,6 +94,16 @@ pub(super) enum Subscription {
         #[schemars(length(min = 1, max = 128))]
         queue_group: Option<String>,
     },
+}
+
+impl Subscription {
+    /// Whether the server hands each message to one of several that read at once.
+    pub(super) const fn is_shared(&self) -> bool {
+        match self {
+            Self::Jetstream { .. } => true,
+            Self::Core { queue_group, .. } => queue_group.is_some(),
+        }
+    }
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]

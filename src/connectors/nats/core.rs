@@ -1,16 +1,17 @@
 //! A plain subscription: what is published while nobody listens is gone.
 
 use async_nats::{Client, Subscriber};
-use futures::{FutureExt, StreamExt};
-use serde_json::Value;
+use futures::StreamExt;
 use tokio_util::sync::CancellationToken;
 
+use super::config::NatsConfig;
 use super::lost;
-use crate::connectors::decode::{Format, hand_over};
+use super::message::deliver_plain;
+use crate::connectors::gather::Gathering;
 use crate::connectors::{ConnectorError, Outlet};
 
-/// Most messages that are delivered together.
-const BATCH: usize = 500;
+/// Most messages that are delivered together, whatever the version says.
+const BATCH: usize = 10_000;
 
 pub(super) async fn subscribe(
     client: &Client,
@@ -29,7 +30,7 @@ pub(super) async fn read(
     client: &Client,
     subject: &str,
     group: Option<&str>,
-    format: Format,
+    config: &NatsConfig,
     outlet: &dyn Outlet,
     stop: &CancellationToken,
 ) -> Result<(), ConnectorError> {
@@ -39,13 +40,12 @@ pub(super) async fn read(
     loop {
         let Some(next) = stop.run_until_cancelled(messages.next()).await else { break };
         let first = next.ok_or_else(|| lost(&"the subscription ended"))?;
-        let mut batch = vec![first.payload];
-        while batch.len() < BATCH
-            && let Some(Some(more)) = messages.next().now_or_never()
-        {
-            batch.push(more.payload);
+        let mut batch = vec![first];
+        let gathering = Gathering::begin(outlet.batch(), BATCH, stop);
+        while let Some(Some(more)) = gathering.next(batch.len(), messages.next()).await {
+            batch.push(more);
         }
-        hand_over(batch.iter().map(|payload| payload.as_ref()), |p| format.decode(p), None::<Value>, outlet).await?;
+        deliver_plain(&batch, config, outlet).await?;
     }
     Ok(())
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 use async_nats::Client;
 use async_nats::jetstream::consumer::{AckPolicy, DeliverPolicy, PullConsumer, pull};
 use async_nats::jetstream::context::ConsumerInfoErrorKind;
+use async_nats::jetstream::message::StreamMessage;
 use async_nats::jetstream::stream::{LastRawMessageErrorKind, Stream};
 use async_nats::jetstream::{self, AckKind, Context, Message};
 use futures::StreamExt;
@@ -12,12 +13,13 @@ use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
 use super::config::{Deliver, NatsConfig, Subscription};
-use super::lost;
-use crate::connectors::decode::hand_over;
+use super::{lost, message};
 use crate::connectors::{ConnectorError, Outlet};
 
 /// How long a request waits for the first message; then it says that all is well.
 const PATIENCE: Duration = Duration::from_secs(5);
+/// What one request may bring into memory: as much as the longest message that a server can be made to take.
+pub(super) const BYTES: usize = 64 << 20;
 
 pub(super) async fn stream(context: &Context, name: &str) -> Result<Stream, ConnectorError> {
     context.get_stream(name).await.map_err(|error| {
@@ -31,9 +33,9 @@ pub(super) async fn stream(context: &Context, name: &str) -> Result<Stream, Conn
 }
 
 /// The newest message of a subject; `None` when there is none.
-pub(super) async fn newest(stream: &Stream, subject: &str) -> Result<Option<Vec<u8>>, ConnectorError> {
+pub(super) async fn newest(stream: &Stream, subject: &str) -> Result<Option<StreamMessage>, ConnectorError> {
     match stream.get_last_raw_message_by_subject(subject).await {
-        Ok(message) => Ok(Some(message.payload.to_vec())),
+        Ok(message) => Ok(Some(message)),
         Err(error) if error.kind() == LastRawMessageErrorKind::NoMessageFound => Ok(None),
         Err(error) => Err(ConnectorError::transient("jetstream_failed", format!("no message could be read: {error}"))),
     }
@@ -83,39 +85,57 @@ pub(super) async fn read(
     let ack_wait = consumer.cached_info().config.ack_wait;
     consumer.info().await.map_err(|e| lost(&e))?;
     outlet.idle(None);
-    while let Some(messages) = stop.run_until_cancelled(next(&consumer, usize::from(*batch))).await {
+    let limits = outlet.batch();
+    let most = usize::from(*batch).min(limits.max_records as usize);
+    // What waits for others must not come again meanwhile.
+    let max_wait = limits.max_wait.0.min(ack_wait / 2);
+    while let Some(messages) = stop.run_until_cancelled(next(&consumer, most, max_wait)).await {
         let messages = messages?;
         let Some(last) = messages.last() else {
             outlet.idle(Some(0.0));
             continue;
         };
-        let sequence = last.info().map_err(|e| lost(&e))?.stream_sequence;
-        let payloads = messages.iter().map(|message| message.payload.as_ref());
-        let checkpoint = Some(json!({ "stream_sequence": sequence }));
-        let delivering = hand_over(payloads, |payload| config.format.decode(payload), checkpoint, outlet);
+        let info = last.info().map_err(|e| lost(&e))?;
+        let (pending, published) = (info.pending, info.published);
+        let checkpoint = Some(json!({ "stream_sequence": info.stream_sequence }));
+        let delivering = message::deliver(&messages, config, checkpoint, outlet);
         keep_alive(delivering, &messages, ack_wait).await?;
         for message in &messages {
             message.ack().await.map_err(|e| lost(&e))?;
         }
         client.flush().await.map_err(|e| lost(&e))?;
+        let behind = if pending == 0 { 0.0 } else { (chrono::Utc::now() - published).as_seconds_f64().max(0.0) };
+        outlet.idle(Some(behind));
     }
     Ok(())
 }
 
-/// What is there, at most `most`; when nothing is, the first that comes. Only what is returned waits for an
-/// acknowledgement: nothing lies in a buffer while its time runs out.
-async fn next(consumer: &PullConsumer, most: usize) -> Result<Vec<Message>, ConnectorError> {
+/// What is there, at most `most`; when nothing is, the first that comes; and what follows within `max_wait`. Only what
+/// is returned waits for an acknowledgement: nothing lies in a buffer while its time runs out.
+async fn next(consumer: &PullConsumer, most: usize, max_wait: Duration) -> Result<Vec<Message>, ConnectorError> {
     let failed = |e: &dyn std::fmt::Display| {
         ConnectorError::transient("jetstream_failed", format!("the consumer could not be read: {e}"))
     };
     let mut found = Vec::new();
-    let mut there = consumer.fetch().max_messages(most).messages().await.map_err(|e| failed(&e))?;
+    let mut there = consumer.fetch().max_messages(most).max_bytes(BYTES).messages().await.map_err(|e| failed(&e))?;
     while let Some(message) = there.next().await {
-        found.push(message.map_err(|e| failed(&e))?);
+        match message {
+            Ok(message) => found.push(message),
+            Err(error) if found.is_empty() => return Err(failed(&error)),
+            // The next one would exceed the bytes, or the failure comes again.
+            Err(_) => break,
+        }
     }
     if found.is_empty() {
         let mut coming = consumer.batch().max_messages(1).expires(PATIENCE).messages().await.map_err(|e| failed(&e))?;
         if let Some(message) = coming.next().await {
+            found.push(message.map_err(|e| failed(&e))?);
+        }
+    }
+    if !found.is_empty() && found.len() < most && !max_wait.is_zero() {
+        let more = consumer.batch().max_messages(most - found.len()).expires(max_wait);
+        let mut coming = more.messages().await.map_err(|e| failed(&e))?;
+        while let Some(message) = coming.next().await {
             found.push(message.map_err(|e| failed(&e))?);
         }
     }

@@ -3,7 +3,9 @@
 //! | file | idea |
 //! |---|---|
 //! | `config` | the settings, their JSON Schema and their rules |
+//! | `message` | a message, as documents |
 //! | `jetstream_pull` | a durable pull consumer, acknowledged after the sink |
+//! | `again` | a part of a stream, beside that consumer |
 //! | `core` | a plain subscription |
 
 use std::sync::Arc;
@@ -19,13 +21,16 @@ use super::check::Steps;
 use super::{
     CheckStep, Connector, ConnectorContext, ConnectorError, ConnectorSpec, Outlet, Placement, PullSource, Source,
 };
+use crate::domain::{BackfillRange, RangeKind};
 use crate::egress::Egress;
 use crate::error::Problem;
 use crate::mapping::schema_of;
 
+mod again;
 mod config;
 mod core;
 mod jetstream_pull;
+mod message;
 
 use config::{NatsConfig, Subscription};
 
@@ -68,9 +73,15 @@ impl Connector for Nats {
         }
     }
 
+    fn spreads(&self, config: &Value) -> bool {
+        NatsConfig::read(config).is_ok_and(|config| config.subscription.is_shared())
+    }
+
     fn decode(&self, config: &Value, payload: &[u8]) -> Result<Vec<Value>, ConnectorError> {
-        let format = NatsConfig::read(config)?.format;
-        format.decode(payload).map_err(|e| ConnectorError::permanent("decode_failed", e))
+        let config = NatsConfig::read(config)?;
+        let value = |payload: &[u8]| config.format.decode(payload);
+        let decoded = if config.envelope { message::FIELDS.decode(payload, value) } else { value(payload) };
+        decoded.map_err(|e| ConnectorError::permanent("decode_failed", e))
     }
 
     async fn start(&self, config: &Value, context: ConnectorContext) -> Result<Source, ConnectorError> {
@@ -85,15 +96,37 @@ impl Connector for Nats {
         match &config.subscription {
             Subscription::Jetstream { stream, subject, .. } => {
                 let stream = jetstream_pull::stream(&jetstream::new(client), stream).await?;
-                jetstream_pull::newest(&stream, subject.as_deref().unwrap_or(">")).await
+                let newest = jetstream_pull::newest(&stream, subject.as_deref().unwrap_or(">")).await?;
+                Ok(newest.map(|m| {
+                    message::sample(&m.payload, &m.subject, Some(&m.headers), Some((m.sequence, m.time)), &config)
+                }))
             }
             // Without the group: a member of it would take the message away from the others.
             Subscription::Core { subject, .. } => {
                 let mut messages = core::subscribe(&client, subject, None).await?;
                 let next = tokio::time::timeout(SAMPLE_WAIT, messages.next()).await;
-                Ok(next.ok().flatten().map(|message| message.payload.to_vec()))
+                let next = next.ok().flatten();
+                Ok(next.map(|m| message::sample(&m.payload, &m.subject, m.headers.as_ref(), None, &config)))
             }
         }
+    }
+
+    fn backfill_ranges(&self, config: &Value) -> &'static [RangeKind] {
+        match NatsConfig::read(config).map(|config| config.subscription) {
+            Ok(Subscription::Jetstream { .. }) => &[RangeKind::Time, RangeKind::Cursor],
+            _ => &[],
+        }
+    }
+
+    async fn backfill(
+        &self,
+        config: &Value,
+        range: &BackfillRange,
+        context: ConnectorContext,
+    ) -> Result<Box<dyn PullSource>, ConnectorError> {
+        let config = NatsConfig::read(config)?;
+        let range = again::Range::read(range)?;
+        Ok(Box::new(again::Again { config, range, egress: context.egress }))
     }
 
     async fn check(&self, config: &Value, context: ConnectorContext) -> Vec<CheckStep> {
@@ -166,7 +199,7 @@ impl PullSource for Reader {
                 jetstream_pull::read(&client, &self.config, &self.consumer, outlet, &stop).await
             }
             Subscription::Core { subject, queue_group } => {
-                core::read(&client, subject, queue_group.as_deref(), self.config.format, outlet, &stop).await
+                core::read(&client, subject, queue_group.as_deref(), &self.config, outlet, &stop).await
             }
         };
         // What was acknowledged must have left before the connection goes.

@@ -26,6 +26,9 @@ pub(super) struct Checkpoint {
     /// The object in hand.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) current: Option<Current>,
+    /// The last object that a backfill reads, known from its first listing.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) until: Option<Place>,
 }
 
 /// Where an object stands in the order of reading: its time in milliseconds, then its name.

@@ -4,13 +4,16 @@ use std::time::Duration;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::connectors::ConnectorError;
+use crate::connectors::envelope::{self, Fields, Metadata};
 use crate::connectors::schedule::Schedule;
 use crate::domain::{HumanDuration, relative_parts};
 use crate::error::Problem;
 use crate::mapping::SecretText;
+
+pub(super) const FIELDS: Fields = Fields(&["bucket", "key", "last_modified"]);
 
 /// Settings of an object store.
 #[derive(Clone, Deserialize, JsonSchema)]
@@ -21,7 +24,7 @@ use crate::mapping::SecretText;
         {"store": {"type": "local", "path": "exports"}, "schedule": "every 5m"},
         {"store": {"type": "s3", "bucket": "acme-exports", "region": "eu-central-1",
                    "access_key_id": "{{secret.s3_key_id}}", "secret_access_key": "{{secret.s3_key}}"},
-         "prefix": "orders/2025", "ending": ".jsonl.gz"},
+         "prefix": "orders/2025", "ending": ".jsonl.gz", "envelope": true},
     ])
 )]
 pub(super) struct ObjectsConfig {
@@ -56,6 +59,11 @@ pub(super) struct ObjectsConfig {
     #[serde(default)]
     #[schemars(title = "CSV")]
     pub(super) csv: Csv,
+    /// Delivers an object for each record: its `value`, with `bucket`, `key` and `last_modified` of its object around it. A local
+    /// file has no bucket.
+    #[serde(default)]
+    #[schemars(title = "Envelope")]
+    pub(super) envelope: bool,
     /// Longest record in bytes, decompressed; for `json` the whole object. A longer one is set aside.
     #[serde(default = "max_record_default")]
     #[schemars(title = "Longest record", range(min = 1024, max = 67_108_864))]
@@ -217,6 +225,17 @@ impl ObjectsConfig {
             }
         }
         found
+    }
+
+    /// What goes around the documents of an object.
+    pub(super) fn metadata(&self, object: &object_store::ObjectMeta) -> Option<Metadata> {
+        let bucket = if let Store::S3 { bucket, .. } = &self.store { json!(bucket) } else { Value::Null };
+        let fields = [
+            ("bucket", bucket),
+            ("key", json!(object.location.as_ref())),
+            ("last_modified", envelope::time(object.last_modified)),
+        ];
+        self.envelope.then(|| fields.into_iter().map(|(name, value)| (name.to_owned(), value)).collect())
     }
 
     /// `None` for an object that is passed over.

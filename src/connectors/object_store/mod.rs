@@ -18,8 +18,9 @@ use super::check::Steps;
 use super::schedule::Schedule;
 use super::{
     CheckStep, Connector, ConnectorContext, ConnectorError, ConnectorSpec, Outlet, Placement, PullSource, Source,
-    decode,
+    decode, envelope,
 };
+use crate::domain::{BackfillRange, RangeKind};
 use crate::error::Problem;
 use crate::mapping::schema_of;
 
@@ -30,8 +31,8 @@ mod records;
 mod store;
 
 use checkpoint::Checkpoint;
-use config::{Layout, ObjectFormat, ObjectsConfig};
-use read::Scanner;
+use config::{FIELDS, Layout, ObjectFormat, ObjectsConfig};
+use read::{Part, Scanner};
 use records::{Cut, Records};
 use store::Opened;
 
@@ -78,20 +79,8 @@ impl Connector for Objects {
     /// A payload is the decompressed text of an object.
     fn decode(&self, config: &Value, payload: &[u8]) -> Result<Vec<Value>, ConnectorError> {
         let config = ObjectsConfig::read(config)?;
-        let csv = |name| records::decode_csv(payload, config.layout(name).unwrap_or(Layout::Json));
-        let decoded = match config.format {
-            ObjectFormat::Json => decode::json(payload).map(|document| vec![document]),
-            ObjectFormat::JsonLines => decode::json_lines(payload),
-            ObjectFormat::Csv => csv(".csv"),
-            // Without a name the text itself must tell.
-            ObjectFormat::Auto => {
-                let json = decode::json(payload).map(|document| vec![document]);
-                let json = json.or_else(|_| decode::json_lines(payload));
-                let looks_like_json = matches!(payload.trim_ascii().first(), Some(b'{' | b'[' | b'"') | None);
-                let tabs = payload.split(|byte| *byte == b'\n').next().is_some_and(|line| line.contains(&b'\t'));
-                if looks_like_json { json } else { json.or_else(|_| csv(if tabs { ".tsv" } else { ".csv" })) }
-            }
-        };
+        let value = |payload: &[u8]| decode_text(&config, payload);
+        let decoded = if config.envelope { FIELDS.decode(payload, value) } else { value(payload) };
         decoded.map_err(|e| ConnectorError::permanent("decode_failed", e))
     }
 
@@ -105,18 +94,39 @@ impl Connector for Objects {
     async fn sample(&self, config: &Value, context: ConnectorContext) -> Result<Option<Vec<u8>>, ConnectorError> {
         let config = ObjectsConfig::read(config)?;
         let opened = Opened::open(&config.store, &context).await?;
-        let listing = read::list(&opened, &config, &Checkpoint::default()).await?;
+        let listing = read::list(&opened, &config, &Checkpoint::default(), None).await?;
         let Some((object, layout)) = listing.objects.last() else { return Ok(None) };
         if !opened.admits(object).await {
             return Ok(None);
         }
         let mut records = Records::open(&opened, &config, object, *layout, 0).await?;
-        let mut sample = records.header.clone();
+        let mut sample = if config.envelope { Vec::new() } else { records.header.clone() };
         for _ in 0..SAMPLE {
             let Some(Cut::Whole(record) | Cut::TooLong(record)) = records.next(object).await? else { break };
-            sample.extend_from_slice(&record);
+            match config.metadata(object) {
+                None => sample.extend_from_slice(&record),
+                Some(metadata) => {
+                    sample.extend(envelope::sample(&record, &metadata, records.decode(&record)));
+                    sample.push(b'\n');
+                }
+            }
         }
         Ok(Some(sample))
+    }
+
+    fn backfill_ranges(&self, _config: &Value) -> &'static [RangeKind] {
+        &[RangeKind::Time, RangeKind::Prefix]
+    }
+
+    async fn backfill(
+        &self,
+        config: &Value,
+        range: &BackfillRange,
+        context: ConnectorContext,
+    ) -> Result<Box<dyn PullSource>, ConnectorError> {
+        let config = Arc::new(ObjectsConfig::read(config)?);
+        let part = Part::read(range, &config)?;
+        Ok(Box::new(ReadingAgain { config, part, context }))
     }
 
     async fn check(&self, config: &Value, context: ConnectorContext) -> Vec<CheckStep> {
@@ -130,7 +140,7 @@ impl Connector for Objects {
             return steps.finish();
         };
         let nothing_read = Checkpoint::default();
-        let listing = read::list(&opened, &config, &nothing_read);
+        let listing = read::list(&opened, &config, &nothing_read, None);
         let said = |listing: &read::Listing| {
             let (total, passed_over) = (listing.total, listing.passed_over);
             format!("{total} objects; {passed_over} of them are passed over for their names")
@@ -146,6 +156,23 @@ impl Connector for Objects {
             steps.run("read", reading, |_| format!("the beginning of {} can be read", object.location)).await;
         }
         steps.finish()
+    }
+}
+
+fn decode_text(config: &ObjectsConfig, payload: &[u8]) -> Result<Vec<Value>, String> {
+    let csv = |name| records::decode_csv(payload, config.layout(name).unwrap_or(Layout::Json));
+    match config.format {
+        ObjectFormat::Json => decode::json(payload).map(|document| vec![document]),
+        ObjectFormat::JsonLines => decode::json_lines(payload),
+        ObjectFormat::Csv => csv(".csv"),
+        // Without a name the text itself must tell.
+        ObjectFormat::Auto => {
+            let json = decode::json(payload).map(|document| vec![document]);
+            let json = json.or_else(|_| decode::json_lines(payload));
+            let looks_like_json = matches!(payload.trim_ascii().first(), Some(b'{' | b'[' | b'"') | None);
+            let tabs = payload.split(|byte| *byte == b'\n').next().is_some_and(|line| line.contains(&b'\t'));
+            if looks_like_json { json } else { json.or_else(|_| csv(if tabs { ".tsv" } else { ".csv" })) }
+        }
     }
 }
 
@@ -165,7 +192,7 @@ impl PullSource for Reader {
     ) -> Result<(), ConnectorError> {
         let opened = Opened::open(&self.config.store, &self.context).await?;
         let checkpoint = Checkpoint::read(checkpoint.as_ref());
-        let mut scanner = Scanner { config: Arc::clone(&self.config), opened, checkpoint };
+        let mut scanner = Scanner { config: Arc::clone(&self.config), opened, checkpoint, part: None };
         if self.schedule.polls_at_once() {
             scanner.scan(outlet, &stop).await?;
         }
@@ -176,6 +203,28 @@ impl PullSource for Reader {
             return Ok(());
         }
         Err(ConnectorError::permanent("schedule_ended", "the schedule names no further time; change it to read again"))
+    }
+}
+
+/// One look through a part of the folder, to the youngest object that was there at its begin.
+struct ReadingAgain {
+    config: Arc<ObjectsConfig>,
+    part: Part,
+    context: ConnectorContext,
+}
+
+#[async_trait]
+impl PullSource for ReadingAgain {
+    async fn run(
+        &mut self,
+        checkpoint: Option<Value>,
+        outlet: &dyn Outlet,
+        stop: CancellationToken,
+    ) -> Result<(), ConnectorError> {
+        let opened = Opened::open(&self.config.store, &self.context).await?;
+        let checkpoint = Checkpoint::read(checkpoint.as_ref());
+        let (config, part) = (Arc::clone(&self.config), Some(self.part.clone()));
+        Scanner { config, opened, checkpoint, part }.scan(outlet, &stop).await
     }
 }
 

@@ -13,7 +13,9 @@ use super::checkpoint::{Checkpoint, Place};
 use super::config::{Layout, ObjectsConfig};
 use super::records::{Cut, Records};
 use super::store::{Opened, failed};
+use crate::connectors::envelope::wrap;
 use crate::connectors::{ConnectorError, Outlet};
+use crate::domain::{BackfillRange, Timestamp};
 
 /// Most objects that one listing keeps in memory; the next listing has the rest.
 const KEPT: usize = 1_000;
@@ -24,6 +26,43 @@ pub(super) struct Scanner {
     pub(super) config: Arc<ObjectsConfig>,
     pub(super) opened: Opened,
     pub(super) checkpoint: Checkpoint,
+    /// Absent: all that is new, which the live worker reads.
+    pub(super) part: Option<Part>,
+}
+
+/// The part of the folder that a backfill reads; the second time is exclusive.
+#[derive(Clone, Default)]
+pub(super) struct Part {
+    pub(super) prefix: String,
+    pub(super) from: Option<Timestamp>,
+    pub(super) to: Option<Timestamp>,
+}
+
+impl Part {
+    pub(super) fn read(range: &BackfillRange, config: &ObjectsConfig) -> Result<Self, ConnectorError> {
+        let prefix = range.prefix.clone().unwrap_or_default();
+        let folder = config.prefix.trim_matches('/');
+        let within = prefix
+            .strip_prefix(folder)
+            .is_some_and(|rest| folder.is_empty() || rest.is_empty() || rest.starts_with('/'));
+        if range.prefix.is_some() && !within {
+            let message = format!("the prefix must begin with the folder of the settings, {folder}/");
+            return Err(ConnectorError::permanent("range_unsupported", message));
+        }
+        Ok(Self { prefix, from: range.from, to: range.to })
+    }
+
+    fn has(&self, object: &ObjectMeta, until: Option<&Place>) -> bool {
+        object.location.as_ref().starts_with(&self.prefix)
+            && self.from.is_none_or(|from| object.last_modified >= from)
+            && self.to.is_none_or(|to| object.last_modified < to)
+            && until.is_none_or(|until| Place::of(object) <= *until)
+    }
+
+    /// The deepest whole folder that holds the part; stores list by folders.
+    fn folder(&self) -> &str {
+        self.prefix.rsplit_once('/').map_or("", |(folder, _)| folder)
+    }
 }
 
 /// An object and its place, ordered by that alone.
@@ -56,6 +95,8 @@ pub(super) struct Listing {
     pub(super) total: usize,
     /// Those whose name or format is not read.
     pub(super) passed_over: usize,
+    /// The youngest that is to be read, kept or not.
+    newest: Option<Place>,
     more: bool,
 }
 
@@ -63,11 +104,14 @@ pub(super) async fn list(
     opened: &Opened,
     config: &ObjectsConfig,
     checkpoint: &Checkpoint,
+    part: Option<&Part>,
 ) -> Result<Listing, ConnectorError> {
-    let prefix = Path::from(config.prefix.trim_matches('/'));
+    let folder = config.prefix.trim_matches('/');
+    let prefix = Path::from(part.map(Part::folder).filter(|deeper| deeper.len() > folder.len()).unwrap_or(folder));
     let ripe = chrono::Utc::now() - config.min_age.0;
     let is_done = checkpoint.judge();
     let mut kept = BinaryHeap::new();
+    let mut newest = None;
     let (mut total, mut passed_over, mut more) = (0, 0, false);
     let mut objects = opened.store.list(Some(&prefix));
     while let Some(object) = objects.try_next().await.map_err(|e| failed("list the objects", &e))? {
@@ -77,9 +121,11 @@ pub(super) async fn list(
             passed_over += 1;
             continue;
         };
-        if object.last_modified > ripe || is_done(&object) {
+        let wanted = part.is_none_or(|part| part.has(&object, checkpoint.until.as_ref()));
+        if object.last_modified > ripe || !wanted || is_done(&object) {
             continue;
         }
+        newest = newest.max(Some(Place::of(&object)));
         kept.push(Found(Place::of(&object), object, layout));
         if kept.len() > KEPT {
             kept.pop();
@@ -87,14 +133,17 @@ pub(super) async fn list(
         }
     }
     let objects = kept.into_sorted_vec().into_iter().map(|found| (found.1, found.2)).collect();
-    Ok(Listing { objects, total, passed_over, more })
+    Ok(Listing { objects, total, passed_over, newest, more })
 }
 
 impl Scanner {
     /// Reads all that is new.
     pub(super) async fn scan(&mut self, outlet: &dyn Outlet, stop: &CancellationToken) -> Result<(), ConnectorError> {
         loop {
-            let listing = list(&self.opened, &self.config, &self.checkpoint).await?;
+            let listing = list(&self.opened, &self.config, &self.checkpoint, self.part.as_ref()).await?;
+            if self.part.is_some() && self.checkpoint.until.is_none() {
+                self.checkpoint.until = listing.newest;
+            }
             if listing.objects.is_empty() {
                 outlet.idle(Some(0.0));
             }
@@ -131,12 +180,16 @@ impl Scanner {
             }
             Err(error) => return self.give_up(object, error, outlet).await,
         };
+        let metadata = self.config.metadata(object);
         let mut documents = Vec::new();
         let mut begun = records.offset;
         loop {
             match records.next(object).await {
                 Ok(Some(Cut::Whole(record))) => match records.decode(&record) {
-                    Ok(decoded) => documents.extend(decoded),
+                    Ok(decoded) => documents.extend(decoded.into_iter().map(|value| match &metadata {
+                        Some(metadata) => wrap(metadata, value),
+                        None => value,
+                    })),
                     Err(why) => {
                         let why = format!("{} before byte {}: {why}", object.location, records.offset);
                         outlet.refuse(&record, ConnectorError::permanent("decode_failed", why)).await?;

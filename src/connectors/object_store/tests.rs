@@ -34,7 +34,7 @@ async fn scanner(directory: &TempDir, config: Value, checkpoint: Option<Value>) 
     let config = ObjectsConfig::read(&config).expect("settings");
     assert_eq!(config.problems(), []);
     let opened = Opened::open(&config.store, &context(directory.path())).await.expect("the store opens");
-    Scanner { config: Arc::new(config), opened, checkpoint: Checkpoint::read(checkpoint.as_ref()) }
+    Scanner { config: Arc::new(config), opened, checkpoint: Checkpoint::read(checkpoint.as_ref()), part: None }
 }
 
 /// What one scan delivers.

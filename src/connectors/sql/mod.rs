@@ -7,6 +7,7 @@
 //! | `page` | the statement of one page, in three dialects |
 //! | `session` | a read-only connection |
 //! | `poll` | one poll: pages, deliveries, checkpoint |
+//! | `again` | the rows between two cursors or times, beside the polls |
 
 use async_trait::async_trait;
 use serde::Deserialize;
@@ -19,9 +20,11 @@ use super::{
     CheckStep, Connector, ConnectorContext, ConnectorError, ConnectorSpec, Outlet, Placement, PullSource, Source,
     decode,
 };
+use crate::domain::{BackfillRange, RangeKind};
 use crate::error::Problem;
 use crate::mapping::schema_of;
 
+mod again;
 mod config;
 mod guard;
 mod page;
@@ -98,6 +101,25 @@ impl Connector for Sql {
         Ok(Some(Value::Array(poll::documents(&rows)?).to_string().into_bytes()))
     }
 
+    fn backfill_ranges(&self, config: &Value) -> &'static [RangeKind] {
+        match SqlConfig::read(config).map(|config| config.cursor.is_some()) {
+            Ok(true) => &[RangeKind::Time, RangeKind::Cursor],
+            _ => &[],
+        }
+    }
+
+    async fn backfill(
+        &self,
+        config: &Value,
+        range: &BackfillRange,
+        context: ConnectorContext,
+    ) -> Result<Box<dyn PullSource>, ConnectorError> {
+        let config = SqlConfig::read(config)?;
+        guard::check(&config.query, &config.database)
+            .map_err(|e| ConnectorError::permanent("config_invalid", format!("query {e}")))?;
+        Ok(Box::new(again::Again { poller: Poller { config, context, position: None }, range: range.clone() }))
+    }
+
     async fn check(&self, config: &Value, context: ConnectorContext) -> Vec<CheckStep> {
         let mut steps = Steps::default();
         let connecting = async {
@@ -125,7 +147,7 @@ async fn open(config: &SqlConfig, context: &ConnectorContext) -> Result<Session,
 
 async fn first_rows(session: &mut Session, config: &SqlConfig, limit: usize) -> Result<Vec<Found>, ConnectorError> {
     let columns = session.columns(&config.query).await?;
-    let asked = page::page(session.dialect(), &config.query, &columns, config.cursor.as_ref(), None, limit)
+    let asked = page::page(session.dialect(), &config.query, &columns, config.cursor.as_ref(), None, &[], limit)
         .map_err(|e| ConnectorError::permanent("query_failed", e))?;
     Ok(session.rows(asked, config.timeout.0).await?.0)
 }

@@ -16,7 +16,7 @@ pub(super) struct Column {
     pub(super) kind: String,
 }
 
-/// A place between rows: the text of the cursor, and of the key where there is one.
+/// The place after a row: the text of the cursor, and of the key where there is one and it is not NULL.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub(super) struct Position {
     pub(super) cursor: String,
@@ -64,13 +64,13 @@ impl Dialect {
         }
     }
 
-    /// A column as a text that [`Self::typed`] reads back without loss.
-    fn text(self, column: &str) -> String {
-        let column = format!("q.{}", self.quote(column));
+    /// A value as a text that [`Self::typed`] reads back without loss.
+    fn text(self, value: &str) -> String {
         match self {
-            Self::Postgres => format!("{column}::text"),
-            Self::Mysql => format!("CAST({column} AS CHAR)"),
-            Self::Sqlite => format!("CAST(json_quote({column}) AS TEXT)"),
+            Self::Postgres => format!("{value}::text"),
+            Self::Mysql => format!("CAST({value} AS CHAR)"),
+            // NULL stays NULL; a text of four letters would have its quotes.
+            Self::Sqlite => format!("nullif(CAST(json_quote({value}) AS TEXT), 'null')"),
         }
     }
 
@@ -90,6 +90,10 @@ impl Dialect {
         }
     }
 
+    const fn sorts_nulls_last(self) -> bool {
+        matches!(self, Self::Postgres)
+    }
+
     /// The text of a position as [`Self::text`] would have it, for one that a person wrote.
     pub(super) fn initial(self, text: &str) -> String {
         match self {
@@ -99,47 +103,104 @@ impl Dialect {
     }
 }
 
-/// The rows beyond `after`, at most `limit`.
+/// A bound of the cursor, in the text of its column.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Bound {
+    pub(super) operator: &'static str,
+    pub(super) text: String,
+}
+
+/// The rows beyond `after` and within `bounds`, at most `limit`.
 pub(super) fn page(
     dialect: Dialect,
     query: &str,
     columns: &[Column],
     cursor: Option<&Cursor>,
     after: Option<&Position>,
+    bounds: &[Bound],
     limit: usize,
 ) -> Result<Page, String> {
-    // A comment at the end of the query must not swallow what follows.
-    let from = format!("FROM (\n{query}\n) AS q");
     let row = dialect.row(columns);
     let Some(cursor) = cursor else {
-        return Ok(Page { sql: format!("SELECT {row}, NULL, NULL {from} LIMIT {limit}"), binds: Vec::new() });
+        let sql = format!("SELECT {row}, NULL, NULL {} LIMIT {limit}", from(query));
+        return Ok(Page { sql, binds: Vec::new() });
     };
-    let kind_of = |name: &String| {
-        let found = columns.iter().find(|column| column.name == *name).map(|column| column.kind.clone());
-        found.ok_or_else(|| format!("the result of the query has no column {name:?}"))
-    };
-    let kind = kind_of(&cursor.column)?;
-    let column = format!("q.{}", dialect.quote(&cursor.column));
+    let (column, kind) = named(dialect, columns, &cursor.column)?;
     let mut order = column.clone();
     let mut key_text = "NULL".to_owned();
-    let mut binds = Vec::new();
+    let mut values = Values { dialect, binds: Vec::new() };
     let mut beyond = format!("{column} IS NOT NULL");
     if let Some(after) = after {
-        binds.push(after.cursor.clone());
-        beyond = format!("{column} > {}", dialect.typed(1, &kind));
+        beyond = format!("{column} > {}", values.bind(&after.cursor, kind));
     }
     if let Some(key) = &cursor.key {
-        let key_kind = kind_of(key)?;
-        let key_column = format!("q.{}", dialect.quote(key));
-        if let Some(Position { cursor: at, key: Some(key) }) = after {
-            let (again, last) = (dialect.typed(2, &kind), dialect.typed(3, &key_kind));
-            binds.extend([at.clone(), key.clone()]);
-            beyond = format!("({beyond} OR ({column} = {again} AND {key_column} > {last}))");
+        let (key_column, key_kind) = named(dialect, columns, key)?;
+        if let Some(after) = after {
+            let again = values.bind(&after.cursor, kind);
+            // A key should be unique and present; one that is NULL must not cost a row.
+            let rest = match (&after.key, dialect.sorts_nulls_last()) {
+                (Some(key), true) => {
+                    format!("({key_column} > {} OR {key_column} IS NULL)", values.bind(key, key_kind))
+                }
+                (Some(key), false) => format!("{key_column} > {}", values.bind(key, key_kind)),
+                (None, true) => "FALSE".to_owned(),
+                (None, false) => format!("{key_column} IS NOT NULL"),
+            };
+            beyond = format!("({beyond} OR ({column} = {again} AND {rest}))");
         }
-        key_text = dialect.text(key);
+        key_text = dialect.text(&key_column);
         order = format!("{order}, {key_column}");
     }
-    let cursor_text = dialect.text(&cursor.column);
-    let sql = format!("SELECT {row}, {cursor_text}, {key_text} {from} WHERE {beyond} ORDER BY {order} LIMIT {limit}");
-    Ok(Page { sql, binds })
+    let within = values.within(&column, kind, bounds);
+    let (from, cursor_text) = (from(query), dialect.text(&column));
+    let sql =
+        format!("SELECT {row}, {cursor_text}, {key_text} {from} WHERE {beyond}{within} ORDER BY {order} LIMIT {limit}");
+    Ok(Page { sql, binds: values.binds })
+}
+
+/// How many rows there are within `bounds`, and the greatest cursor of them.
+pub(super) fn extent(
+    dialect: Dialect,
+    query: &str,
+    columns: &[Column],
+    cursor: &Cursor,
+    bounds: &[Bound],
+) -> Result<Page, String> {
+    let (column, kind) = named(dialect, columns, &cursor.column)?;
+    let mut values = Values { dialect, binds: Vec::new() };
+    let within = values.within(&column, kind, bounds);
+    let (count, greatest) = (dialect.text("count(*)"), dialect.text(&format!("max({column})")));
+    let sql = format!("SELECT {count}, {greatest}, NULL {} WHERE {column} IS NOT NULL{within}", from(query));
+    Ok(Page { sql, binds: values.binds })
+}
+
+/// A comment at the end of the query must not swallow what follows.
+fn from(query: &str) -> String {
+    format!("FROM (\n{query}\n) AS q")
+}
+
+/// A column of the result, and its type.
+pub(super) fn named<'a>(dialect: Dialect, columns: &'a [Column], name: &str) -> Result<(String, &'a str), String> {
+    let found = columns.iter().find(|column| column.name == name);
+    let found = found.ok_or_else(|| format!("the result of the query has no column {name:?}"))?;
+    Ok((format!("q.{}", dialect.quote(name)), found.kind.as_str()))
+}
+
+/// The values to bind, in the order in which the statement names them.
+struct Values {
+    dialect: Dialect,
+    binds: Vec<String>,
+}
+
+impl Values {
+    fn bind(&mut self, text: &str, kind: &str) -> String {
+        self.binds.push(text.to_owned());
+        self.dialect.typed(self.binds.len(), kind)
+    }
+
+    fn within(&mut self, column: &str, kind: &str, bounds: &[Bound]) -> String {
+        let conditions =
+            bounds.iter().map(|bound| format!(" AND {column} {} {}", bound.operator, self.bind(&bound.text, kind)));
+        conditions.collect()
+    }
 }

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
 use super::config::SqlConfig;
-use super::page::{Position, page};
+use super::page::{Bound, Position, page};
 use super::session::{Found, Session};
 use crate::connectors::{ConnectorContext, ConnectorError, Outlet};
 
@@ -19,27 +19,12 @@ pub(super) struct Poller {
 
 impl Poller {
     pub(super) async fn poll(&mut self, outlet: &dyn Outlet, stop: &CancellationToken) -> Result<(), ConnectorError> {
-        let timeout = self.config.timeout.0;
         let mut empty = true;
         loop {
-            // A connection a page: no transaction of ours stays open while a sink is slow.
-            let mut session = Session::open(&self.config.database, &self.context, timeout).await?;
-            let columns = session.columns(&self.config.query).await?;
-            let cursor = self.config.cursor.as_ref();
-            let limit = if cursor.is_some() { self.config.batch + 1 } else { SNAPSHOT + 1 };
-            let initial = cursor
-                .and_then(|c| c.initial.as_deref())
-                .map(|text| Position { cursor: session.dialect().initial(text), key: None });
-            let after = self.position.clone().or(initial);
-            let asked = page(session.dialect(), &self.config.query, &columns, cursor, after.as_ref(), limit)
-                .map_err(|e| ConnectorError::permanent("query_failed", e))?;
-            let (rows, cut) = session.rows(asked, timeout).await?;
-            drop(session);
-            let more = cut || rows.len() >= limit;
-            if cursor.is_none() {
+            let (rows, more) = self.read(self.position.as_ref(), &[]).await?;
+            if self.config.cursor.is_none() {
                 return self.snapshot(rows, more, outlet).await;
             }
-            let rows = if more { whole_groups(rows)? } else { rows };
             empty &= rows.is_empty();
             if let Some(position) = rows.last().and_then(|row| row.position.clone()) {
                 let checkpoint = serde_json::to_value(&position).ok();
@@ -54,6 +39,31 @@ impl Poller {
             outlet.idle(Some(0.0));
         }
         Ok(())
+    }
+
+    /// The rows beyond a position and within bounds, and whether there are more. Where there is neither, the first
+    /// poll begins beyond the initial position of the settings.
+    pub(super) async fn read(
+        &self,
+        position: Option<&Position>,
+        bounds: &[Bound],
+    ) -> Result<(Vec<Found>, bool), ConnectorError> {
+        let timeout = self.config.timeout.0;
+        // A connection a page: no transaction of ours stays open while a sink is slow.
+        let mut session = Session::open(&self.config.database, &self.context, timeout).await?;
+        let dialect = session.dialect();
+        let columns = session.columns(&self.config.query).await?;
+        let cursor = self.config.cursor.as_ref();
+        let limit = if cursor.is_some() { self.config.batch + 1 } else { SNAPSHOT + 1 };
+        let first = cursor.and_then(|c| c.initial.as_deref()).filter(|_| position.is_none() && bounds.is_empty());
+        let first = first.map(|text| Bound { operator: ">", text: dialect.initial(text) });
+        let bounds = if first.is_some() { first.as_slice() } else { bounds };
+        let asked = page(dialect, &self.config.query, &columns, cursor, position, bounds, limit)
+            .map_err(|e| ConnectorError::permanent("query_failed", e))?;
+        let (rows, cut) = session.rows(asked, timeout).await?;
+        let more = cut || rows.len() >= limit;
+        let rows = if more && cursor.is_some() { whole_groups(rows)? } else { rows };
+        Ok((rows, more))
     }
 
     async fn snapshot(&self, rows: Vec<Found>, more: bool, outlet: &dyn Outlet) -> Result<(), ConnectorError> {

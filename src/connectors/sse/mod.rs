@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use axum::http::{HeaderValue, StatusCode, header};
-use futures::FutureExt;
 use reqwest::{Method, Request, Response, Url};
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -15,6 +14,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::decode::{Format, hand_over};
+use super::gather::Gathering;
 use super::http_poller::config::check_url;
 use super::push_client::{Ended, again};
 use super::{Connector, ConnectorContext, ConnectorError, ConnectorSpec, Outlet, Placement, PullSource, Source};
@@ -33,6 +33,8 @@ use parse::{Event, Parser};
 const ANSWER_MAX: Duration = Duration::from_secs(15);
 const SAMPLE_WAIT: Duration = Duration::from_secs(5);
 const LONGEST_ID: usize = 4_096;
+/// Most events that are delivered together, whatever the version says.
+const BATCH: usize = 10_000;
 
 /// Settings of an event stream.
 #[derive(Clone, Deserialize, JsonSchema)]
@@ -182,9 +184,8 @@ impl PullSource for Listener {
                     Err(error) if error.is_permanent() => break Ended::Failed(error),
                     Err(error) => break Ended::Lost(error),
                 };
-                while events.len() < 500
-                    && let Some(Ok(more)) = stream.events().now_or_never()
-                {
+                let gathering = Gathering::begin(outlet.batch(), BATCH, &stop);
+                while let Some(Ok(more)) = gathering.next(events.len(), stream.events()).await {
                     events.extend(more);
                 }
                 if let Err(error) = deliver(&events, &self.config, outlet).await {

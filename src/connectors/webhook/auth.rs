@@ -1,7 +1,7 @@
 //! How a request proves where it comes from. Comparisons take the same time
 //! wherever they fail, and an absent proof is refused in the words of a wrong one.
 
-use axum::http::{HeaderMap, HeaderName, header};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use hmac::{Hmac, KeyInit, Mac};
@@ -14,7 +14,7 @@ use zeroize::Zeroizing;
 use crate::connectors::ConnectorError;
 use crate::domain::{HumanDuration, Timestamp};
 use crate::error::Problem;
-use crate::mapping::SecretText;
+use crate::mapping::{SecretText, is_credential};
 
 pub(super) const REFUSAL: &str = "the signature or credential of the request is missing, wrong or too old";
 
@@ -118,9 +118,19 @@ impl Auth {
             _ => Vec::new(),
         }
     }
+
+    /// Whether a header belongs to the proof of a request, so that it must not go further.
+    pub(super) fn uses(&self, header: &str) -> bool {
+        let own = match self {
+            Self::HmacSha256 { header, .. } | Self::SharedSecret { header, .. } => Some(header.as_str()),
+            _ => None,
+        };
+        let name = header.to_ascii_lowercase();
+        is_credential(header) || name.contains("signature") || own.is_some_and(|own| own.eq_ignore_ascii_case(header))
+    }
 }
 
-fn header_name(name: &str) -> Result<HeaderName, String> {
+pub(super) fn header_name(name: &str) -> Result<HeaderName, String> {
     HeaderName::try_from(name).map_err(|_| "must be the name of an HTTP header, like X-Signature".into())
 }
 
@@ -175,6 +185,52 @@ impl Verifier {
             }
             Auth::None {} => Self::Open,
         })
+    }
+
+    /// The headers of a request that this verifier admits, to try it.
+    pub(super) fn sign(auth: &Auth, body: &[u8], now: Timestamp) -> Result<HeaderMap, ConnectorError> {
+        let mac = |key: Hmac<Sha256>, parts: &[&[u8]]| {
+            let mut mac = key;
+            parts.iter().for_each(|part| mac.update(part));
+            mac.finalize().into_bytes()
+        };
+        let mut pairs: Vec<(&str, String)> = Vec::new();
+        match (auth, Self::new(auth)?) {
+            (_, Self::Github(key)) => pairs.push((GITHUB_HEADER, format!("sha256={}", hex::encode(mac(key, &[body]))))),
+            (_, Self::Standard { key, .. }) => {
+                let (id, time) = ("msg_check", now.timestamp().to_string());
+                let signature = mac(key, &[id.as_bytes(), b".", time.as_bytes(), b".", body]);
+                pairs.push(("webhook-signature", format!("v1,{}", BASE64.encode(signature))));
+                pairs.extend([("webhook-id", id.to_owned()), ("webhook-timestamp", time)]);
+            }
+            (Auth::HmacSha256 { header, prefix, .. }, Self::Hmac { key, encoding, .. }) => {
+                let signature = mac(key, &[body]);
+                let signature = match encoding {
+                    Encoding::Hex => hex::encode(signature),
+                    Encoding::Base64 => BASE64.encode(signature),
+                };
+                pairs.push((header, format!("{prefix}{signature}")));
+            }
+            (Auth::SharedSecret { header, secret }, _) => pairs.push((header, secret.expose().to_owned())),
+            (Auth::Bearer { token }, _) => pairs.push(("authorization", format!("Bearer {}", token.expose()))),
+            (Auth::Basic { username, password }, _) => {
+                let pair = BASE64.encode(format!("{username}:{}", password.expose()));
+                pairs.push(("authorization", format!("Basic {pair}")));
+            }
+            _ => {}
+        }
+        let unfit = || {
+            let message = "the secret of the webhook's auth holds characters that no header can carry; set another one";
+            ConnectorError::permanent("config_invalid", message)
+        };
+        let header = |(name, value): (&str, String)| {
+            let name = HeaderName::try_from(name).map_err(|_| unfit())?;
+            // A line of text without blanks around it: what arrives is what was sent.
+            let fits = value.trim() == value && value.bytes().all(|byte| byte >= b' ' && byte != 0x7f);
+            let value = HeaderValue::from_bytes(value.as_bytes()).ok().filter(|_| fits).ok_or_else(unfit)?;
+            Ok((name, value))
+        };
+        pairs.into_iter().map(header).collect()
     }
 
     pub(super) fn is_github(&self) -> bool {

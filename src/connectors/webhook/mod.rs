@@ -3,12 +3,17 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use axum::http::HeaderName;
+use bytes::Bytes;
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use super::check::Steps;
+use super::envelope::{self, Fields, Metadata, wrap};
 use super::{
-    Connector, ConnectorContext, ConnectorError, ConnectorSpec, Placement, PushRefusal, PushRequest, PushSource, Source,
+    CheckStep, Connector, ConnectorContext, ConnectorError, ConnectorSpec, Placement, PushRefusal, PushRequest,
+    PushSource, Source,
 };
 use crate::error::Problem;
 use crate::mapping::schema_of;
@@ -28,7 +33,7 @@ const MAX_BODY_DEFAULT: u32 = 1 << 20;
     title = "Webhook",
     extend("examples" = [
         {"auth": {"type": "github", "secret": "{{secret.webhook}}"}},
-        {"auth": {"type": "none"}, "format": "json", "max_body": 65536},
+        {"auth": {"type": "none"}, "format": "json", "max_body": 65536, "envelope": true, "envelope_headers": ["X-Source"]},
     ])
 )]
 struct WebhookConfig {
@@ -43,6 +48,43 @@ struct WebhookConfig {
     #[serde(default = "max_body_default")]
     #[schemars(title = "Largest body", range(min = 1, max = 16_777_216))]
     max_body: u32,
+    /// Delivers an object for each document: its `value`, with `headers` and `received_at` around it.
+    #[serde(default)]
+    #[schemars(title = "Envelope")]
+    envelope: bool,
+    /// The headers that go into the envelope. Those that carry a credential or a signature never do.
+    #[serde(default)]
+    #[schemars(title = "Headers of the envelope", example = &["X-GitHub-Event"], length(max = 32), inner(length(min = 1, max = 128)))]
+    envelope_headers: Vec<String>,
+}
+
+const FIELDS: Fields = Fields(&["headers", "received_at"]);
+
+impl WebhookConfig {
+    fn problems(&self) -> Vec<Problem> {
+        let mut found = self.auth.problems();
+        if !self.envelope && !self.envelope_headers.is_empty() {
+            found.push(Problem::new("/envelope_headers", "needs envelope: true"));
+        }
+        for (i, name) in self.envelope_headers.iter().enumerate() {
+            let secret =
+                self.auth.uses(name).then(|| "carries a credential or a signature, which is not delivered".into());
+            let wrong = auth::header_name(name).err().or(secret);
+            found.extend(wrong.map(|text| Problem::new(format!("/envelope_headers/{i}"), text)));
+        }
+        found
+    }
+
+    fn receiver(&self) -> Result<Receiver, ConnectorError> {
+        let names = self.envelope_headers.iter().filter(|name| !self.auth.uses(name));
+        let headers = names.filter_map(|name| auth::header_name(name).ok()).collect();
+        Ok(Receiver {
+            verifier: Verifier::new(&self.auth)?,
+            format: self.format,
+            max_body: self.max_body as usize,
+            envelope: self.envelope.then_some(headers),
+        })
+    }
 }
 
 const fn max_body_default() -> u32 {
@@ -85,7 +127,7 @@ impl Connector for Webhook {
 
     fn validate(&self, config: &Value) -> Vec<Problem> {
         match parse(config) {
-            Ok(config) => config.auth.problems(),
+            Ok(config) => config.problems(),
             Err(error) => vec![Problem::new("", error.message)],
         }
     }
@@ -96,24 +138,94 @@ impl Connector for Webhook {
             let message = format!("the payload is longer than the {} bytes of max_body", config.max_body);
             return Err(ConnectorError::permanent("payload_too_large", message));
         }
-        config.format.decode(payload).map_err(|e| ConnectorError::permanent("decode_failed", e))
+        let value = |payload: &[u8]| config.format.decode(payload);
+        let decoded = if config.envelope { FIELDS.decode(payload, value) } else { value(payload) };
+        decoded.map_err(|e| ConnectorError::permanent("decode_failed", e))
     }
 
     async fn start(&self, config: &Value, _context: ConnectorContext) -> Result<Source, ConnectorError> {
-        let config = parse(config)?;
-        let verifier = Verifier::new(&config.auth)?;
-        Ok(Source::Push(Arc::new(Receiver { verifier, format: config.format, max_body: config.max_body as usize })))
+        Ok(Source::Push(Arc::new(parse(config)?.receiver()?)))
     }
 
     async fn sample(&self, _config: &Value, _context: ConnectorContext) -> Result<Option<Vec<u8>>, ConnectorError> {
         Ok(None)
     }
+
+    /// A webhook has no peer to ask, so a request of its own is signed as a sender would and taken in.
+    async fn check(&self, config: &Value, _context: ConnectorContext) -> Vec<CheckStep> {
+        let mut steps = Steps::default();
+        let preparing = async {
+            let config = parse(config)?;
+            Ok((config.receiver()?, config))
+        };
+        let said = |(_, config): &(Receiver, WebhookConfig)| match config.auth {
+            Auth::None {} => "anyone who knows the address may send".to_owned(),
+            _ => "the secret of auth can be used".to_owned(),
+        };
+        let Some((receiver, config)) = steps.run("secret", preparing, said).await else { return steps.finish() };
+        let signing = async {
+            let body = sample_body(config.format);
+            let received_at = crate::domain::now();
+            let headers = Verifier::sign(&config.auth, &body, received_at)?;
+            let taken = receiver.accept(&PushRequest { headers, body, received_at });
+            taken.map_err(|refusal| {
+                let message = match refusal {
+                    PushRefusal::TooLarge(most) => {
+                        format!("a small sample is longer than the {most} bytes of max_body")
+                    }
+                    PushRefusal::Unauthenticated(why) => why.to_owned(),
+                    PushRefusal::Malformed(why) | PushRefusal::UnsupportedMediaType(why) => why,
+                };
+                ConnectorError::permanent("refused", message)
+            })
+        };
+        steps.run("accept", signing, |_| "a signed sample would be accepted".to_owned()).await;
+        steps.finish()
+    }
+}
+
+/// A small payload of each format.
+fn sample_body(format: Format) -> Bytes {
+    Bytes::from_static(match format {
+        Format::Json | Format::JsonLines => b"{}",
+        Format::Text => b"check",
+    })
 }
 
 struct Receiver {
     verifier: Verifier,
     format: Format,
     max_body: usize,
+    /// The headers that go into the envelope, where there is one.
+    envelope: Option<Vec<HeaderName>>,
+}
+
+impl Receiver {
+    fn metadata(&self, request: &PushRequest) -> Option<Metadata> {
+        let wanted = self.envelope.as_ref()?.iter();
+        let pairs = wanted.flat_map(|name| {
+            request
+                .headers
+                .get_all(name)
+                .into_iter()
+                .map(move |value| (name.as_str(), envelope::text(value.as_bytes())))
+        });
+        let fields = [("headers", envelope::headers(pairs)), ("received_at", envelope::time(request.received_at))];
+        Some(fields.into_iter().map(|(name, value)| (name.to_owned(), value)).collect())
+    }
+
+    fn documents(&self, request: &PushRequest) -> Result<Vec<Value>, PushRefusal> {
+        match decode::content_type(&request.headers).as_deref() {
+            Some("application/x-www-form-urlencoded") if self.verifier.is_github() && self.format == Format::Json => {
+                let document = decode::form_payload(&request.body)?;
+                self.format.decode(document.as_bytes()).map_err(PushRefusal::Malformed)
+            }
+            kind => {
+                decode::check_content_type(self.format, kind)?;
+                self.format.decode(&request.body).map_err(PushRefusal::Malformed)
+            }
+        }
+    }
 }
 
 impl PushSource for Receiver {
@@ -124,16 +236,11 @@ impl PushSource for Receiver {
         if !self.verifier.admits(&request.headers, &request.body, request.received_at) {
             return Err(PushRefusal::Unauthenticated(auth::REFUSAL));
         }
-        let document = match decode::content_type(&request.headers).as_deref() {
-            Some("application/x-www-form-urlencoded") if self.verifier.is_github() && self.format == Format::Json => {
-                decode::form_payload(&request.body)?
-            }
-            kind => {
-                decode::check_content_type(self.format, kind)?;
-                return self.format.decode(&request.body).map_err(PushRefusal::Malformed);
-            }
-        };
-        self.format.decode(document.as_bytes()).map_err(PushRefusal::Malformed)
+        let documents = self.documents(request)?;
+        Ok(match self.metadata(request) {
+            Some(metadata) => documents.into_iter().map(|value| wrap(&metadata, value)).collect(),
+            None => documents,
+        })
     }
 }
 

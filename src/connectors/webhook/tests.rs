@@ -18,7 +18,7 @@ async fn receiver(config: Value) -> Result<Arc<dyn PushSource>, ConnectorError> 
     }
 }
 
-fn request(headers: &[(&'static str, &str)], body: impl Into<bytes::Bytes>) -> PushRequest {
+fn request(headers: &[(&'static str, &str)], body: impl Into<Bytes>) -> PushRequest {
     let headers: HeaderMap =
         headers.iter().map(|(n, v)| (n.parse().expect("a name"), HeaderValue::from_str(v).expect("a value"))).collect();
     PushRequest { headers, body: body.into(), received_at: at(NOW) }
@@ -199,4 +199,89 @@ fn decoding_obeys_the_size_limit() {
     let config = json!({"auth": {"type": "none"}, "max_body": 3});
     let error = Webhook::new().decode(&config, b"[1, 2]").expect_err("too long");
     assert_eq!(error.code, "payload_too_large");
+}
+
+fn every_auth() -> Vec<Value> {
+    vec![
+        json!({"type": "github", "secret": "s"}),
+        json!({"type": "standard_webhooks", "secret": "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"}),
+        json!({"type": "hmac_sha256", "secret": "s", "header": "X-Sign", "encoding": "base64", "prefix": "v1="}),
+        json!({"type": "hmac_sha256", "secret": "s", "header": "X-Sign"}),
+        json!({"type": "shared_secret", "secret": "grüezi"}),
+        json!({"type": "bearer", "token": "t"}),
+        json!({"type": "basic", "username": "u", "password": "p:w"}),
+        json!({"type": "none"}),
+    ]
+}
+
+async fn checked(config: Value) -> Vec<String> {
+    let steps = Webhook::new().check(&config, context()).await;
+    steps
+        .into_iter()
+        .map(|s| s.outcome.map_or_else(|e| format!("{}!{}", s.name, e.code), |_| s.name.to_owned()))
+        .collect()
+}
+
+/// A request that is signed with the configured secret is accepted, one with another secret is not.
+#[tokio::test]
+async fn a_check_signs_a_request_and_takes_it_in() {
+    for auth in every_auth() {
+        for format in ["json", "json_lines", "text"] {
+            assert_eq!(checked(json!({"auth": auth, "format": format})).await, ["secret", "accept"], "{auth}");
+        }
+        let config = parse(&json!({"auth": auth})).expect("settings");
+        let (body, received_at) = (Bytes::from_static(b"{}"), at(NOW));
+        let headers = Verifier::sign(&config.auth, &body, received_at).expect("a signature");
+        let mut other = auth.clone();
+        for key in ["secret", "token", "password"] {
+            if other.get(key).is_some() {
+                other[key] = json!("another");
+            }
+        }
+        let hook = receiver(json!({"auth": other})).await.expect("starts");
+        let taken = hook.accept(&PushRequest { headers, body, received_at });
+        assert_eq!(refused(taken), auth["type"] != "none", "{auth}");
+    }
+}
+
+#[tokio::test]
+async fn a_check_finds_a_secret_that_no_sender_could_use() {
+    let standard = |secret: &str| json!({"auth": {"type": "standard_webhooks", "secret": secret}});
+    assert_eq!(checked(standard("whsec_not*base64")).await, ["secret!config_invalid"]);
+    assert_eq!(checked(standard("")).await, ["secret!config_invalid"]);
+    let shared = |secret: &str| json!({"auth": {"type": "shared_secret", "secret": secret}});
+    for unusable in ["two\nlines", " blank", "bell\u{7}"] {
+        assert_eq!(checked(shared(unusable)).await, ["secret", "accept!config_invalid"], "{unusable:?}");
+    }
+    assert_eq!(checked(json!({"auth": {"type": "none"}, "max_body": 1})).await, ["secret", "accept!refused"]);
+}
+
+#[tokio::test]
+async fn an_envelope_has_the_headers_that_were_chosen_and_no_secret() {
+    let config = json!({
+        "auth": {"type": "shared_secret", "secret": "s", "header": "X-Shared"},
+        "envelope": true, "envelope_headers": ["X-GitHub-Event", "x-trace"],
+    });
+    let hook = receiver(config.clone()).await.expect("starts");
+    let headers = [("x-shared", "s"), ("x-github-event", "push"), ("x-trace", "a"), ("x-trace", "b"), ("cookie", "c")];
+    let mut request = request(&headers[..3], "{\"n\":1}");
+    request.headers.append("x-trace", HeaderValue::from_static("b"));
+    let found = hook.accept(&request).expect("accepted");
+    let expected = json!({
+        "value": {"n": 1}, "received_at": "2021-02-25T15:02:10Z",
+        "headers": {"x-github-event": "push", "x-trace": ["a", "b"]},
+    });
+    assert_eq!(found, std::slice::from_ref(&expected));
+    assert_eq!(Webhook::new().decode(&config, expected.to_string().as_bytes()), Ok(vec![expected]));
+
+    let problems = |names: Value, envelope: bool| {
+        let auth = json!({"type": "shared_secret", "secret": "{{secret.s}}", "header": "X-Shared"});
+        let found = Webhook::new().validate(&json!({"auth": auth, "envelope": envelope, "envelope_headers": names}));
+        found.into_iter().map(|problem| problem.pointer).collect::<Vec<_>>()
+    };
+    assert_eq!(
+        problems(json!(["x-shared", "X-Ok", "Authorization", "X-Hub-Signature-256", "Cookie"]), true),
+        ["/envelope_headers/0", "/envelope_headers/2", "/envelope_headers/3", "/envelope_headers/4",]
+    );
+    assert_eq!(problems(json!(["X-Ok"]), false), ["/envelope_headers"]);
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use axum::http::StatusCode;
-use futures::{FutureExt, SinkExt, StreamExt};
+use futures::{SinkExt, StreamExt};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -23,6 +23,7 @@ use tokio_util::sync::CancellationToken;
 use url::Url;
 
 use super::decode::{Format, hand_over};
+use super::gather::Gathering;
 use super::http_poller::config::parse_path;
 use super::push_client::{Ended, again};
 use super::{Connector, ConnectorContext, ConnectorError, ConnectorSpec, Outlet, Placement, PullSource, Source};
@@ -36,7 +37,7 @@ use crate::mapping::schema_of;
 
 const HANDSHAKE_MAX: Duration = Duration::from_secs(15);
 const SAMPLE_WAIT: Duration = Duration::from_secs(5);
-const BATCH: usize = 500;
+const BATCH: usize = 10_000;
 const LONGEST_POSITION: usize = 4_096;
 
 /// Settings of a WebSocket.
@@ -292,8 +293,7 @@ impl PullSource for Listener {
             let mut socket = connected?;
             let since = Instant::now();
             outlet.idle(None);
-            let listening = self.listen(&mut socket, &mut position, outlet);
-            let Some(ended) = stop.run_until_cancelled(listening).await else {
+            let Some(ended) = self.listen(&mut socket, &mut position, outlet, &stop).await else {
                 let _ = tokio::time::timeout(Duration::from_secs(1), socket.close(None)).await;
                 return Ok(());
             };
@@ -306,25 +306,34 @@ impl PullSource for Listener {
 }
 
 impl Listener {
-    async fn listen(&self, socket: &mut Socket, position: &mut Option<String>, outlet: &dyn Outlet) -> Ended {
+    /// `None` when it was told to stop; what it had heard by then is delivered.
+    async fn listen(
+        &self,
+        socket: &mut Socket,
+        position: &mut Option<String>,
+        outlet: &dyn Outlet,
+        stop: &CancellationToken,
+    ) -> Option<Ended> {
         let mut pings = tokio::time::interval_at(Instant::now() + self.config.ping.0, self.config.ping.0);
         pings.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut silent = 0;
         loop {
             let message = tokio::select! {
+                () = stop.cancelled() => return None,
                 message = socket.next() => message,
                 _ = pings.tick() => {
                     silent += 1;
                     if silent > 3 {
-                        return Ended::Lost(lost(&"the server gave no sign"));
+                        return Some(Ended::Lost(lost(&"the server gave no sign")));
                     }
                     if let Err(error) = socket.send(Message::Ping(Vec::new().into())).await {
-                        return Ended::Lost(lost(&error));
+                        return Some(Ended::Lost(lost(&error)));
                     }
                     continue;
                 }
             };
             silent = 0;
+            let gathering = Gathering::begin(outlet.batch(), BATCH, stop);
             let mut batch = Vec::new();
             let mut next = Some(message);
             let mut broken = None;
@@ -334,15 +343,15 @@ impl Listener {
                     Some(Err(error)) => broken = Some(lost(&error)),
                     None => broken = Some(lost(&"the server closed it")),
                 }
-                next = if broken.is_none() && batch.len() < BATCH { socket.next().now_or_never() } else { None };
+                next = if broken.is_none() { gathering.next(batch.len(), socket.next()).await } else { None };
             }
             if !batch.is_empty()
                 && let Err(error) = self.deliver(&batch, position, outlet).await
             {
-                return Ended::Failed(error);
+                return Some(Ended::Failed(error));
             }
             if let Some(broken) = broken {
-                return Ended::Lost(broken);
+                return Some(Ended::Lost(broken));
             }
         }
     }

@@ -137,6 +137,18 @@ mirror! {
 }
 
 mirror! {
+    /// Whether the sink of a datasource is written to.
+    CircuitState of domain::CircuitState {
+        /// Always.
+        Closed,
+        /// Not now: it failed too often in a row.
+        Open,
+        /// One batch shows whether it is well again.
+        HalfOpen,
+    }
+}
+
+mirror! {
     /// What the registry last saw of a worker.
     WorkerStatus of domain::WorkerStatus {
         /// Connecting.
@@ -209,6 +221,8 @@ mirror! {
         WorkerError,
         /// The worker runs again after a failure.
         Recovered,
+        /// Another worker took the place of the one that ran. The payload says which, and how the old one ended.
+        Reloaded,
         /// A secret got a value.
         SecretSet,
         /// A secret was deleted.

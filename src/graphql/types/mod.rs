@@ -12,8 +12,8 @@ pub(super) use catalog::{ConfigProblem, ConnectorType, SinkType, Viewer};
 pub(super) use datasource::{Datasource, DatasourceMetadata, DatasourceSecret};
 pub(super) use diff::{Change, DatasourceVersionDiff};
 pub(super) use enums::{
-    ApprovalState, AuditOutcome, DatasourceStatus, DeadLetterScope, DesiredState, DiffOp, EventType, JobKind,
-    JobStatus, LogLevel, Role, VersionState, WorkerStatus,
+    ApprovalState, AuditOutcome, CircuitState, DatasourceStatus, DeadLetterScope, DesiredState, DiffOp, EventType,
+    JobKind, JobStatus, LogLevel, Role, VersionState, WorkerStatus,
 };
 pub(super) use history::{AuditEntry, DatasourceEvent};
 pub(super) use state::{DatasourceMetric, DatasourceState};

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use async_graphql::{ID, Json, Object, SimpleObject};
 use serde_json::Value;
 
-use super::{DesiredState, WorkerStatus};
+use super::{CircuitState, DesiredState, WorkerStatus};
 use crate::domain::{self, Timestamp};
 
 /// What a worker should do and what it does.
@@ -72,6 +72,11 @@ impl DatasourceState {
     /// Where the source goes on from, as its connector keeps it.
     async fn checkpoint(&self) -> Option<Json<&Value>> {
         self.0.checkpoint.as_ref().map(Json)
+    }
+
+    /// Whether the sink is written to, as of the last report: while it fails again and again, it is left alone.
+    async fn circuit(&self) -> CircuitState {
+        self.0.metrics.circuit.into()
     }
 
     /// What it counted, as of its last report.

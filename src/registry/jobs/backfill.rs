@@ -44,6 +44,7 @@ pub(super) async fn run(shared: &Shared, job: &Job, parts: Parts, stop: Cancella
         job,
         pipeline: &parts.pipeline,
         limiter: parts.document.runtime.rate_limit.and_then(|l| limiter(l.records_per_second)),
+        stop: stop.clone(),
         progress: Mutex::new(position.progress),
     };
     source.run(position.source, &outlet, stop).await.map_err(from_connector)
@@ -55,6 +56,7 @@ struct JobOutlet<'a> {
     job: &'a Job,
     pipeline: &'a Pipeline,
     limiter: Option<Limiter>,
+    stop: CancellationToken,
     progress: Mutex<JobProgress>,
 }
 
@@ -67,10 +69,11 @@ impl JobOutlet<'_> {
 #[async_trait]
 impl Outlet for JobOutlet<'_> {
     async fn deliver(&self, documents: Vec<Value>, checkpoint: Option<Value>) -> Result<(), ConnectorError> {
-        let outcome = self.pipeline.deliver(&documents, Patience::Retries).await?;
+        let read = documents.len() as u64;
+        let outcome = self.pipeline.deliver(documents, Patience::Until(&self.stop)).await?;
         let progress = {
             let mut progress = self.progress();
-            progress.read += documents.len() as u64;
+            progress.read += read;
             progress.delivered += outcome.delivered;
             progress.failed += outcome.failed;
             progress.skipped += outcome.skipped;

@@ -98,7 +98,7 @@ async fn execute(shared: Arc<Shared>, job: Arc<Job>, stop: CancellationToken) ->
     let row = shared.deps.store.read(&scope).await.map_err(super::worker::from_error)?;
     let row = row.datasource(job.datasource_id).await.map_err(super::worker::from_error)?;
     let row = row.ok_or_else(|| super::worker::permanent("datasource_missing", "the datasource is gone"))?;
-    let subject = Subject { tenant: job.tenant.clone(), datasource_id: job.datasource_id, name: row.name };
+    let subject = Subject { tenant: job.tenant.clone(), datasource_id: job.datasource_id, slot: 0, name: row.name };
     let parts =
         assemble(&shared.deps, &subject, job.version, stats_of(&shared, &job), shared.live.view(job.datasource_id))
             .await?;

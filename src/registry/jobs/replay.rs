@@ -34,7 +34,7 @@ pub(super) async fn run(shared: &Shared, job: &Job, parts: Parts, stop: Cancella
         let letters = store.letters_to_replay(job, filter, position.after, PAGE).await.map_err(from_error)?;
         let Some(last) = letters.last() else { return Ok(()) };
         position.after = Some(last.id);
-        let (delivered, failed) = redeliver(&parts.pipeline, &letters).await?;
+        let (delivered, failed) = redeliver(&parts.pipeline, &letters, &stop).await?;
         progress.read += letters.len() as u64;
         progress.delivered += delivered.len() as u64;
         progress.failed += failed.len() as u64;
@@ -56,7 +56,11 @@ async fn total(shared: &Shared, job: &Job, filter: &DeadLetterFilter) -> Result<
     tx.count_dead_letters(job.datasource_id, &filter).await.map_err(from_error)
 }
 
-async fn redeliver(pipeline: &Pipeline, letters: &[DeadLetter]) -> Result<(Vec<Uuid>, Vec<FailedReplay>), Failure> {
+async fn redeliver(
+    pipeline: &Pipeline,
+    letters: &[DeadLetter],
+    stop: &CancellationToken,
+) -> Result<(Vec<Uuid>, Vec<FailedReplay>), Failure> {
     let mut failed = Vec::new();
     let mut inputs: Vec<(DeadLetterScope, Value)> = Vec::new();
     let mut ids = Vec::new();
@@ -75,7 +79,7 @@ async fn redeliver(pipeline: &Pipeline, letters: &[DeadLetter]) -> Result<(Vec<U
         }
     }
     let mut delivered = Vec::new();
-    for (id, failure) in ids.into_iter().zip(pipeline.redeliver(&inputs).await.map_err(from_connector)?) {
+    for (id, failure) in ids.into_iter().zip(pipeline.redeliver(&inputs, stop).await.map_err(from_connector)?) {
         match failure {
             None => delivered.push(id),
             Some(e) => failed.push(FailedReplay { id, code: e.code.to_owned(), path: e.path, message: e.message }),

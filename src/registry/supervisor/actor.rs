@@ -5,10 +5,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use serde_json::json;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 
 use super::fsm::{Action, Failure, Fsm, Input, Spec};
+use super::reload::Reload;
 use crate::domain::{DatasourceStatus, EventType, LogLevel, WorkerStatus};
 use crate::mapping::Retry;
 use crate::registry::Shared;
@@ -16,7 +17,9 @@ use crate::registry::live::View;
 use crate::registry::stats::Stats;
 use crate::registry::worker::{Built, Running, Subject, Turn, build};
 use crate::store::NewEvent;
-use crate::store::worker::{Fenced, Lease, Report};
+use crate::store::lease::Lease;
+use crate::store::worker::{Fenced, Report};
+use crate::telemetry::LeaseEvent;
 
 const REPORT_RETRY: Duration = Duration::from_secs(2);
 
@@ -76,6 +79,7 @@ pub fn spawn(shared: Arc<Shared>, subject: Subject, stats: Arc<Stats>) -> Handle
     let done = Arc::new(AtomicU64::new(0));
     let supervisor = Supervisor {
         view: shared.live.view(subject.datasource_id),
+        trouble: stats.circuit.trouble(),
         shared,
         subject,
         stats,
@@ -88,6 +92,7 @@ pub fn spawn(shared: Arc<Shared>, subject: Subject, stats: Arc<Stats>) -> Handle
         wanted: None,
         reported: None,
         report_again: None,
+        reload: None,
     };
     let task = tokio::spawn(supervisor.run(inbox, Arc::clone(&done)));
     Handle { commands, told: 0, done, task }
@@ -98,6 +103,8 @@ struct Supervisor {
     subject: Subject,
     stats: Arc<Stats>,
     view: Arc<View>,
+    /// Why the sink is left alone, if it is.
+    trouble: watch::Receiver<Option<Failure>>,
     lease: Option<Lease>,
     fsm: Fsm,
     began: Instant,
@@ -108,6 +115,8 @@ struct Supervisor {
     reported: Option<Reported>,
     /// The database did not take the last report.
     report_again: Option<Instant>,
+    /// A change of workers that the database was not told of yet.
+    reload: Option<Reload>,
 }
 
 /// What the database was told last.
@@ -149,11 +158,15 @@ impl Supervisor {
                     Err(failure) => Input::StartFailed(spec, failure),
                 },
                 (spec, turn) = next_turn(&mut self.running) => match turn {
-                    Turn::Proven => Input::Proven(spec),
+                    Turn::Proven => self.health(spec),
                     Turn::Ended(failure) => {
                         self.retire_running().await;
                         Input::Exited(spec, failure)
                     }
+                },
+                Ok(()) = self.trouble.changed() => match self.fsm.running() {
+                    Some(spec) => self.health(spec),
+                    None => continue,
                 },
                 () = until(self.fsm.wake_at().map(|at| self.began + at)) => Input::Tick,
                 () = until(self.report_again) => {
@@ -165,6 +178,14 @@ impl Supervisor {
         }
     }
 
+    /// Whether a worker that runs can do its work.
+    fn health(&self, spec: Spec) -> Input {
+        match self.trouble.borrow().clone() {
+            Some(failure) => Input::Troubled(spec, failure),
+            None => Input::Proven(spec),
+        }
+    }
+
     async fn rest(&mut self, release: bool) {
         self.wanted = None;
         if !release {
@@ -172,10 +193,12 @@ impl Supervisor {
             self.lease = None;
         }
         self.apply(Input::Want(None)).await;
-        if let Some(lease) = self.lease.take()
-            && let Err(error) = self.shared.deps.store.release_lease(&lease).await
-        {
-            tracing::warn!(%error, "a lease could not be given back; it ends by itself");
+        if let Some(lease) = self.lease.take() {
+            let _turn = self.shared.deps.turns.one().await;
+            match self.shared.deps.store.release_lease(&lease).await {
+                Ok(()) => self.shared.deps.metrics.lease(LeaseEvent::Released, 1),
+                Err(error) => tracing::warn!(%error, "a lease could not be given back; it ends by itself"),
+            }
         }
         self.reported = None;
     }
@@ -222,11 +245,13 @@ impl Supervisor {
                 let built = self.built.take()?;
                 let (spec, push) = (built.spec, built.is_push());
                 let mut old = self.running.take();
+                let from = old.as_ref().map(|(spec, _)| *spec);
+                let mut drained = None;
                 // Two readers of one source must not overlap; two takers of requests must.
                 if !push && let Some((_, running)) = old.take() {
-                    running.drain(grace).await;
+                    drained = Some(running.drain(grace).await);
                 }
-                match built.run(&self.shared.deps, self.lease.as_ref()).await {
+                match built.run(&self.shared.deps, self.lease.as_ref(), drained.as_ref()).await {
                     Ok(running) => {
                         if let Running::Push(worker) = &running {
                             self.shared.ingest.insert(self.subject.datasource_id, Arc::clone(worker));
@@ -234,10 +259,15 @@ impl Supervisor {
                         self.view.log(LogLevel::Info, Some(spec.version), None, "worker started");
                         self.running = Some((spec, running));
                         if let Some((_, running)) = old {
-                            running.drain(grace).await;
+                            drained = Some(running.drain(grace).await);
+                        }
+                        if let (Some(from), Some(drained)) = (from, drained) {
+                            let reload = Reload { from, to: spec, drained };
+                            self.view.log(LogLevel::Info, Some(spec.version), None, &reload.to_string());
+                            self.reload = Some(reload);
                         }
                         // A webhook that is open has done all that it can do by itself.
-                        return push.then_some(Input::Proven(spec));
+                        return push.then(|| self.health(spec));
                     }
                     // A worker that was built but cannot run is a worker that ended at once.
                     Err(failure) => return Some(Input::Exited(spec, Some(failure))),
@@ -260,9 +290,12 @@ impl Supervisor {
     async fn report(&mut self) {
         self.report_again = None;
         let observed = self.fsm.observed();
-        self.stats.prometheus.set_status(Some(observed));
+        if self.subject.slot == 0 {
+            self.stats.prometheus.set_status(Some(observed));
+        }
         let Some(lease) = &self.lease else {
             self.reported = None;
+            self.reload = None;
             return;
         };
         let now = Reported {
@@ -274,10 +307,11 @@ impl Supervisor {
             failure: self.fsm.failure().cloned(),
             failed: self.fsm.failed(),
         };
-        if self.reported.as_ref() == Some(&now) {
+        if self.reported.as_ref() == Some(&now) && self.reload.is_none() {
             return;
         }
-        let events = self.events(&now, lease);
+        let mut events = self.events(&now, lease);
+        events.extend(self.reload.as_ref().map(|reload| reload.event(lease)));
         let status = match (&now.failure, now.observed) {
             (Some(_), _) => Some((DatasourceStatus::Active, DatasourceStatus::Error)),
             (None, WorkerStatus::Running) => Some((DatasourceStatus::Error, DatasourceStatus::Active)),
@@ -296,14 +330,19 @@ impl Supervisor {
             status,
         };
         let restarted = self.reported.as_ref().is_some_and(|r| now.restarts > r.restarts);
-        match self.shared.deps.store.report(lease, &report, events).await {
+        let turn = self.shared.deps.turns.one().await;
+        let written = self.shared.deps.store.report(lease, &report, events).await;
+        drop(turn);
+        match written {
             Ok(Ok(())) => {
                 if restarted {
                     self.stats.prometheus.restarted();
                 }
                 self.reported = Some(now);
+                self.reload = None;
             }
             Ok(Err(Fenced)) => {
+                self.reload = None;
                 tracing::warn!(datasource = %self.subject.datasource_id, "the lease was lost; its state is another node's to write");
             }
             Err(error) => {
@@ -333,7 +372,13 @@ impl Supervisor {
                     None,
                     &format!("worker failed: {}: {}; {end}", f.code, f.message),
                 );
-                let payload = json!({ "code": f.code, "message": f.message, "permanent": f.permanent });
+                let mut payload = json!({ "code": f.code, "message": f.message, "permanent": f.permanent });
+                // A reload that failed left the worker before it as it was.
+                if let (Some(kept), Some(failed)) = (self.fsm.running(), now.failed)
+                    && kept != failed
+                {
+                    payload["reload"] = super::reload::kept(kept, failed);
+                }
                 vec![event(EventType::WorkerError, version, payload)]
             }
             (None, Some(_)) if now.observed == WorkerStatus::Running => {

@@ -36,6 +36,8 @@ pub enum Input {
     Started(Spec),
     /// The worker did its work once: it reached its source, or is open to be called.
     Proven(Spec),
+    /// The worker runs, but cannot do its work for now.
+    Troubled(Spec, Failure),
     StartFailed(Spec, Failure),
     /// A running worker ended; `None` means that it came to an end by itself.
     Exited(Spec, Option<Failure>),
@@ -153,6 +155,12 @@ impl Fsm {
             Input::Proven(spec) => {
                 if self.running() == Some(spec) && self.wanted == Some(spec) {
                     self.failure = None;
+                }
+                Vec::new()
+            }
+            Input::Troubled(spec, failure) => {
+                if self.running() == Some(spec) && self.wanted == Some(spec) {
+                    self.failure = Some((spec, failure));
                 }
                 Vec::new()
             }

@@ -43,6 +43,22 @@ fn a_version_that_cannot_start_leaves_the_running_one_and_shows_its_error() {
 }
 
 #[test]
+fn a_worker_in_trouble_runs_on_and_shows_its_error_until_it_works_again() {
+    let mut fsm = running(V1);
+    assert_eq!(fsm.step(secs(1), 0.0, Input::Troubled(V1, broken(false))), []);
+    assert_eq!((fsm.observed(), fsm.failure()), (WorkerStatus::Running, Some(&broken(false))));
+    assert_eq!((fsm.wake_at(), fsm.restarts()), (None, 0), "it is not started again");
+    fsm.step(secs(2), 0.0, Input::Proven(V1));
+    assert_eq!(fsm.failure(), None);
+
+    // The trouble of what runs does not hide why what is wanted does not.
+    fsm.step(secs(3), 0.0, Input::Want(Some(V2)));
+    fsm.step(secs(4), 0.0, Input::StartFailed(V2, broken(true)));
+    fsm.step(secs(5), 0.0, Input::Troubled(V1, broken(false)));
+    assert_eq!((fsm.failure(), fsm.failed()), (Some(&broken(true)), Some(V2)));
+}
+
+#[test]
 fn failures_back_off_exponentially_up_to_the_cap() {
     let mut fsm = Fsm::new(Retry::default());
     fsm.step(secs(0), 1.0, Input::Want(Some(V1)));

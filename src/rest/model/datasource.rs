@@ -7,7 +7,7 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::version::DatasourceVersion;
-use super::words::{DatasourceStatus, DesiredState, WorkerStatus};
+use super::words::{CircuitState, DatasourceStatus, DesiredState, WorkerStatus};
 use crate::app;
 use crate::domain;
 
@@ -136,6 +136,8 @@ pub(in crate::rest) struct DatasourceState {
     restart_count: i32,
     /// Where the source goes on from, as its connector keeps it.
     checkpoint: Option<Value>,
+    /// Whether the sink is written to, as of the last report: while it fails again and again, it is left alone.
+    circuit: CircuitState,
     /// What it counted, as of its last report.
     metrics: WorkerMetrics,
     /// When any of this was last written.
@@ -172,6 +174,7 @@ impl From<domain::State> for DatasourceState {
             error_message: state.error_message,
             restart_count: state.restart_count,
             checkpoint: state.checkpoint,
+            circuit: m.circuit.into(),
             metrics: WorkerMetrics {
                 delivered: m.delivered,
                 failed: m.failed,

@@ -5,6 +5,7 @@ mod datasource;
 mod delivery;
 mod history;
 mod input;
+mod registry;
 mod test_run;
 mod version;
 mod words;
@@ -21,9 +22,10 @@ pub(super) use input::{
     Action, CheckConfig, CloneDatasource, CreateDatasource, CreateVersion, Publish, Rollback, SetSecret,
     TestDatasource, UpdateDatasource, UpdateMetadata,
 };
+pub(super) use registry::Registry;
 pub(super) use test_run::{TestResult, TestSample};
 pub(super) use version::{DatasourceVersion, VersionDiff};
-pub(super) use words::{DatasourceStatus, EventType};
+pub(super) use words::{DatasourceStatus, EventType, WorkerStatus};
 
 use serde::Serialize;
 use utoipa::ToSchema;

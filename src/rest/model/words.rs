@@ -39,6 +39,7 @@ macro_rules! words {
 
 words! {
     ApprovalState: "Whether a second person agreed.",
+    CircuitState: "Whether the sink of a datasource is written to.",
     DatasourceStatus: "What people see of a datasource at a glance.",
     DeadLetterScope: "What a dead letter holds.",
     DesiredState: "What people want of a worker.",

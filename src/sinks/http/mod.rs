@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
-use super::{Sink, SinkContext, SinkError, SinkSpec, SinkType};
+use super::{Rejection, Sink, SinkContext, SinkError, SinkSpec, SinkType, WriteError};
 use crate::domain::{HumanDuration, Record};
 use crate::egress::Egress;
 use crate::egress::headers::{Auth, header_problems, headers};
@@ -179,7 +179,7 @@ struct Receiver {
 impl Receiver {
     async fn send(&self, records: &[Record]) -> Result<(), SinkError> {
         let body = template::body(self.config.body.as_ref(), self.config.item.as_ref(), records)
-            .map_err(|e| SinkError::permanent("encode_failed", e))?;
+            .map_err(|e| SinkError::rejected("encode_failed", e))?;
         let method = match self.config.method {
             WriteMethod::Post => Method::POST,
             WriteMethod::Put => Method::PUT,
@@ -212,16 +212,23 @@ fn idempotency_key(records: &[Record]) -> String {
 
 #[async_trait]
 impl Sink for Receiver {
-    async fn write(&self, records: &[Record]) -> Result<(), SinkError> {
-        for some in records.chunks(self.config.max_records) {
+    async fn write(&self, records: &[Record]) -> Result<(), WriteError> {
+        let mut rejections = Vec::new();
+        for (i, some) in records.chunks(self.config.max_records).enumerate() {
             let sent = tokio::time::timeout(self.config.timeout.0, self.send(some)).await;
             let late = |_| {
                 let message = format!("{} did not answer within the timeout of {}", self.origin, self.config.timeout);
                 SinkError::transient("timeout", message)
             };
-            sent.map_err(late)??;
+            match sent.map_err(late)? {
+                Err(fault) if fault.is_rejected() => {
+                    let first = i * self.config.max_records;
+                    rejections.push(Rejection { records: first..first + some.len(), fault });
+                }
+                other => other?,
+            }
         }
-        Ok(())
+        WriteError::unless_none(rejections)
     }
 
     async fn close(&self) -> Result<(), SinkError> {

@@ -14,7 +14,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{Sink, SinkContext, SinkError, SinkSpec, SinkType, lines};
+use super::{Sink, SinkContext, SinkError, SinkSpec, SinkType, WriteError, lines};
 use crate::domain::{HumanDuration, Record, relative_parts};
 use crate::error::Problem;
 use crate::mapping::schema_of;
@@ -139,13 +139,13 @@ struct JsonlSink {
 
 #[async_trait]
 impl Sink for JsonlSink {
-    async fn write(&self, records: &[Record]) -> Result<(), SinkError> {
+    async fn write(&self, records: &[Record]) -> Result<(), WriteError> {
         if records.is_empty() {
             return Ok(());
         }
         let writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let writer = writer.ok_or_else(|| SinkError::permanent("sink_closed", "the sink was closed"))?;
-        writer.append(lines(records)?).await
+        Ok(writer.append(lines(records)?).await?)
     }
 
     async fn close(&self) -> Result<(), SinkError> {

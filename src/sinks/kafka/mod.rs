@@ -10,7 +10,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{Sink, SinkContext, SinkError, SinkSpec, SinkType};
+use super::{Rejection, Sink, SinkContext, SinkError, SinkSpec, SinkType, WriteError};
 use crate::domain::Record;
 use crate::egress::Egress;
 use crate::egress::kafka::{Auth, Complaints, METADATA_MAX, Target, judge};
@@ -165,12 +165,13 @@ struct Topic {
 
 #[async_trait]
 impl Sink for Topic {
-    async fn write(&self, records: &[Record]) -> Result<(), SinkError> {
-        for some in records.chunks(IN_FLIGHT) {
+    async fn write(&self, records: &[Record]) -> Result<(), WriteError> {
+        let mut rejections = Vec::new();
+        for (i, some) in records.chunks(IN_FLIGHT).enumerate() {
             let mut messages = Vec::with_capacity(some.len());
             for record in some {
                 let payload = serde_json::to_vec(record)
-                    .map_err(|_| SinkError::permanent("encode_failed", "a record cannot be written as JSON"))?;
+                    .map_err(|_| SinkError::rejected("encode_failed", "a record cannot be written as JSON"))?;
                 let letter = |c: char| if c.is_ascii_alphanumeric() || matches!(c, '-' | '_') { c } else { '_' };
                 let kind: String = record.kind.chars().map(letter).collect();
                 messages.push((self.topic.replace("{kind}", &kind), record.id.to_string(), payload));
@@ -178,11 +179,15 @@ impl Sink for Topic {
             let sending = messages.iter().map(|(topic, key, payload)| {
                 self.producer.send(FutureRecord::to(topic).key(key).payload(payload), DELIVERY_MAX)
             });
-            for sent in join_all(sending).await {
-                sent.map_err(|(error, _)| self.complaints.explain(&error))?;
+            for (j, sent) in join_all(sending).await.into_iter().enumerate() {
+                let at = i * IN_FLIGHT + j;
+                match sent.map(|_| ()).map_err(|(error, _)| self.complaints.explain(&error)) {
+                    Err(fault) if fault.is_rejected() => rejections.push(Rejection { records: at..at + 1, fault }),
+                    other => other?,
+                }
             }
         }
-        Ok(())
+        WriteError::unless_none(rejections)
     }
 
     async fn close(&self) -> Result<(), SinkError> {

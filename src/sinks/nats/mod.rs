@@ -4,16 +4,16 @@ use std::sync::Arc;
 
 use async_nats::jetstream::context::{PublishError, PublishErrorKind};
 use async_nats::jetstream::message::PublishMessage;
-use async_nats::jetstream::{self, Context};
+use async_nats::jetstream::{self, Context, ErrorCode};
 use async_trait::async_trait;
-use futures::future::try_join_all;
+use futures::future::join_all;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 use tokio::sync::Mutex;
 
-use super::{Sink, SinkContext, SinkError, SinkSpec, SinkType};
+use super::{Rejection, Sink, SinkContext, SinkError, SinkSpec, SinkType, WriteError};
 use crate::domain::{Record, canonical_json};
 use crate::egress::Egress;
 use crate::egress::nats::{Auth, Target};
@@ -146,7 +146,7 @@ impl Publisher {
 
     fn message(&self, record: &Record) -> Result<(String, PublishMessage), SinkError> {
         let payload = serde_json::to_vec(record)
-            .map_err(|_| SinkError::permanent("encode_failed", "a record cannot be written as JSON"))?;
+            .map_err(|_| SinkError::rejected("encode_failed", "a record cannot be written as JSON"))?;
         let mut message = PublishMessage::build().payload(payload.into());
         if let Some(id) = message_id(record, self.config.deduplicate) {
             message = message.message_id(id);
@@ -156,16 +156,24 @@ impl Publisher {
         Ok((self.config.subject.replace("{kind}", &kind), message))
     }
 
-    async fn publish(&self, context: &Context, records: &[Record]) -> Result<(), SinkError> {
-        for some in records.chunks(IN_FLIGHT) {
+    async fn publish(&self, context: &Context, records: &[Record]) -> Result<(), WriteError> {
+        let mut rejections = Vec::new();
+        for (i, some) in records.chunks(IN_FLIGHT).enumerate() {
             let mut acks = Vec::with_capacity(some.len());
             for record in some {
                 let (subject, message) = self.message(record)?;
-                acks.push(context.send_publish(subject, message).await.map_err(|e| failed(&e))?);
+                acks.push(context.send_publish(subject, message).await);
             }
-            try_join_all(acks.into_iter().map(IntoFuture::into_future)).await.map_err(|e| failed(&e))?;
+            let stored = join_all(acks.into_iter().map(async |sent| sent?.await)).await;
+            for (j, stored) in stored.into_iter().enumerate() {
+                let at = i * IN_FLIGHT + j;
+                match stored.map_err(|e| failed(&e)) {
+                    Err(fault) if fault.is_rejected() => rejections.push(Rejection { records: at..at + 1, fault }),
+                    other => drop(other?),
+                }
+            }
         }
-        Ok(())
+        WriteError::unless_none(rejections)
     }
 }
 
@@ -194,17 +202,24 @@ fn failed(error: &PublishError) -> SinkError {
         PublishErrorKind::StreamNotFound => {
             SinkError::permanent("stream_missing", "no JetStream stream takes in this subject; make one")
         }
-        PublishErrorKind::MaxPayloadExceeded => SinkError::permanent("record_too_large", message),
+        PublishErrorKind::MaxPayloadExceeded => SinkError::rejected("record_too_large", message),
+        _ if beyond_the_stream(error) => SinkError::rejected("record_too_large", message),
         _ => SinkError::transient("publish_failed", message),
     }
 }
 
+/// Whether the record is larger than a message of the stream may be.
+fn beyond_the_stream(error: &PublishError) -> bool {
+    let said = std::error::Error::source(error).and_then(|cause| cause.downcast_ref::<jetstream::Error>());
+    said.is_some_and(|said| said.error_code() == ErrorCode::STREAM_MESSAGE_EXCEEDS_MAXIMUM)
+}
+
 #[async_trait]
 impl Sink for Publisher {
-    async fn write(&self, records: &[Record]) -> Result<(), SinkError> {
+    async fn write(&self, records: &[Record]) -> Result<(), WriteError> {
         let context = self.jetstream().await?;
         let done = self.publish(&context, records).await;
-        if done.is_err() {
+        if matches!(done, Err(WriteError::Failed(_))) {
             self.jetstream.lock().await.take();
         }
         done

@@ -11,7 +11,7 @@ use serde_json::{Map, Value};
 use sqlx::{AssertSqlSafe, Executor, PgConnection, SqlSafeStr};
 use tokio::sync::Mutex;
 
-use super::{Sink, SinkContext, SinkError, SinkSpec, SinkType};
+use super::{Sink, SinkContext, SinkError, SinkSpec, SinkType, WriteError};
 use crate::domain::Record;
 use crate::egress::Egress;
 use crate::egress::database::{self, TlsMode, failed};
@@ -216,9 +216,19 @@ impl Table {
                 .bind(data.collect::<Vec<_>>())
                 .bind(each().map(|r| r.version).collect::<Vec<_>>())
                 .bind(each().map(|r| r.ingested_at.to_rfc3339()).collect::<Vec<_>>());
-            query.execute(&mut *connection).await.map_err(|e| failed(&e))?;
+            query.execute(&mut *connection).await.map_err(|e| refused(&e))?;
         }
         Ok(())
+    }
+}
+
+/// A value that its column does not take, or a row that a constraint keeps out, is the fault of the data.
+fn refused(error: &sqlx::Error) -> SinkError {
+    let code = error.as_database_error().and_then(|said| said.code()).unwrap_or_default();
+    let fault = failed(error);
+    match &code[..code.len().min(2)] {
+        "22" | "23" => SinkError::rejected("row_refused", fault.message),
+        _ => fault,
     }
 }
 
@@ -241,19 +251,21 @@ fn without_nul(object: &Map<String, Value>) -> Map<String, Value> {
 
 #[async_trait]
 impl Sink for Table {
-    async fn write(&self, records: &[Record]) -> Result<(), SinkError> {
+    async fn write(&self, records: &[Record]) -> Result<(), WriteError> {
         let writing = async {
             let mut slot = self.connection.lock().await;
             let mut connection = match slot.take() {
                 Some(connection) => connection,
                 None => self.connect().await?,
             };
-            // It goes back only when all is well: after a failure its state is unknown.
-            self.insert(&mut connection, records).await?;
-            *slot = Some(connection);
-            Ok(())
+            let done = self.insert(&mut connection, records).await;
+            // After any failure but of a statement its state is unknown.
+            if done.as_ref().err().is_none_or(SinkError::is_rejected) {
+                *slot = Some(connection);
+            }
+            done
         };
-        tokio::time::timeout(WRITE_MAX, writing).await.unwrap_or_else(|_| Err(late()))
+        Ok(tokio::time::timeout(WRITE_MAX, writing).await.unwrap_or_else(|_| Err(late()))?)
     }
 
     async fn close(&self) -> Result<(), SinkError> {

@@ -12,6 +12,7 @@ pub struct Model {
     pub desired: String,
     pub observed: String,
     pub generation: i64,
+    pub parallelism: i32,
     pub running_version: Option<i32>,
     pub node: Option<String>,
     pub lease_epoch: i64,

@@ -9,15 +9,16 @@ use rdkafka::mocking::MockCluster;
 use rdkafka::producer::{DefaultProducerContext, FutureProducer, FutureRecord};
 use serde_json::{Value, json};
 
+use super::inbox::Inbox;
 use super::{arrive, check, datasource, fails_with, numbered, numbers, publish_again};
 use crate::harness::server::open_webhook;
 use crate::harness::{Kind, TestServer, eventually};
 use crate::on_both_databases;
 
-type Cluster = MockCluster<'static, DefaultProducerContext>;
+pub(super) type Cluster = MockCluster<'static, DefaultProducerContext>;
 
 /// A cluster of three brokers with the topic `orders` of two partitions.
-fn cluster() -> Cluster {
+pub(super) fn cluster() -> Cluster {
     let cluster = MockCluster::new(3).expect("a cluster");
     cluster.create_topic("orders", 2, 3).expect("a topic");
     cluster
@@ -27,7 +28,7 @@ fn brokers(cluster: &Cluster) -> Value {
     json!(cluster.bootstrap_servers().split(',').collect::<Vec<_>>())
 }
 
-fn orders(cluster: &Cluster) -> Value {
+pub(super) fn orders(cluster: &Cluster) -> Value {
     numbered(json!({ "type": "kafka", "brokers": brokers(cluster), "topics": ["orders"], "group": "studio" }))
 }
 
@@ -38,16 +39,36 @@ async fn produce(cluster: &Cluster, partition: i32, numbers: impl IntoIterator<I
     }
 }
 
-async fn produce_raw(cluster: &Cluster, partition: i32, payload: &str) {
+/// Writes `{"n": n}` with the time of each message, in milliseconds.
+pub(super) async fn produce_at(cluster: &Cluster, partition: i32, numbers: impl IntoIterator<Item = (i64, i64)>) {
+    let producer = producer(cluster);
+    let sent: Vec<_> = numbers
+        .into_iter()
+        .map(|(n, millis)| {
+            let payload = json!({ "n": n }).to_string();
+            let record =
+                FutureRecord::<str, str>::to("orders").partition(partition).payload(&payload).timestamp(millis);
+            producer.send_result(record).map_err(|(error, _)| error).expect("it is queued")
+        })
+        .collect();
+    for stored in sent {
+        stored.await.expect("the producer lives").map_err(|(error, _)| error).expect("it is acknowledged");
+    }
+}
+
+pub(super) fn producer(cluster: &Cluster) -> FutureProducer {
     let mut config = ClientConfig::new();
-    let producer: FutureProducer =
-        config.set("bootstrap.servers", cluster.bootstrap_servers()).create().expect("a producer");
+    config.set("bootstrap.servers", cluster.bootstrap_servers()).create().expect("a producer")
+}
+
+async fn produce_raw(cluster: &Cluster, partition: i32, payload: &str) {
+    let producer = producer(cluster);
     let record = FutureRecord::<str, str>::to("orders").partition(partition).payload(payload);
     producer.send(record, Duration::from_secs(10)).await.expect("it is acknowledged");
 }
 
 /// The offset that the group committed for a partition of `orders`.
-async fn committed(cluster: &Cluster, partition: i32) -> Option<i64> {
+pub(super) async fn committed(cluster: &Cluster, partition: i32) -> Option<i64> {
     let servers = cluster.bootstrap_servers();
     let asking = tokio::task::spawn_blocking(move || {
         let mut config = ClientConfig::new();
@@ -183,4 +204,39 @@ async fn records_are_acknowledged_by_the_cluster_before_the_sender_is() {
     let found = reading.await.expect("messages");
     assert!(found.iter().all(|(partition, key, _)| *partition == found[0].0 && key == b"a"), "{found:?}");
     assert_eq!(found.iter().map(|(_, _, n)| n.clone()).collect::<Vec<_>>(), [1, 2, 3], "in order, for one key");
+}
+
+/// More than a message may have: the client says which.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_record_that_is_too_large_for_a_message_does_not_hold_up_the_others() {
+    let server = TestServer::start(Kind::Sqlite).await;
+    let cluster = cluster();
+    let sink = json!({ "type": "kafka", "brokers": brokers(&cluster), "topic": "orders" });
+    let id = super::sinks::webhook(&server, sink).await;
+    server.admin().publish(&id).await;
+    let items = json!([{ "id": "a", "n": 1 }, { "id": "b", "note": "x".repeat(1_000_000) }, { "id": "c", "n": 3 }]);
+    let (status, receipt) = server.post_hook(&id, &items).await;
+    assert_eq!((status, &receipt["records"], &receipt["failed"]), (202, &json!(2), &json!(1)), "{receipt}");
+    super::refusals::kept(&server, &id, &[("record_too_large", "b")]).await;
+}
+
+/// The first of a batch waits for others, as the version says.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn messages_are_gathered_up_to_the_records_of_a_batch() {
+    let server = TestServer::start(Kind::Sqlite).await;
+    let (cluster, inbox) = (cluster(), Inbox::start().await);
+    let mut config = orders(&cluster);
+    config["delivery"] = json!({
+        "sink": { "type": "http", "url": inbox.url }, "batch": { "max_records": 3, "max_wait": "60s" },
+    });
+    let admin = server.admin();
+    let id = datasource(&admin, config).await;
+    admin.publish(&id).await;
+    // Each comes on its own; without the wait the first would be sent alone.
+    for n in 1..=3 {
+        produce(&cluster, 0, [n]).await;
+    }
+    eventually("the batch is full", || async { (inbox.taken().len() == 3).then_some(()) }).await;
+    assert_eq!(inbox.requests().len(), 1);
+    eventually("it is committed", || async { (committed(&cluster, 0).await == Some(3)).then_some(()) }).await;
 }

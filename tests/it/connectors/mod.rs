@@ -1,16 +1,24 @@
 //! Connectors and sinks against the real systems: each test starts its own.
 
+#[cfg(all(feature = "kafka", feature = "nats", feature = "object_store", feature = "sql"))]
+mod again;
+#[cfg(all(feature = "kafka", feature = "nats", feature = "object_store", feature = "sql"))]
+mod envelope;
+pub mod inbox;
 #[cfg(feature = "kafka")]
 mod kafka;
+#[cfg(feature = "kafka")]
+mod kafka_trouble;
 #[cfg(feature = "sql")]
 mod mariadb;
 #[cfg(feature = "nats")]
 mod nats;
 #[cfg(feature = "nats")]
-mod nats_server;
+pub mod nats_server;
 
 #[cfg(feature = "object_store")]
 mod object_store;
+mod refusals;
 #[cfg(feature = "object_store")]
 mod s3_server;
 mod sinks;

@@ -5,19 +5,20 @@ use std::time::Duration;
 use futures::StreamExt;
 use serde_json::{Value, json};
 
+use super::inbox::Inbox;
 use super::nats_server::NatsServer;
 use super::{arrive, check, datasource, fails_with, numbered, numbers, publish_again, set_secret};
 use crate::harness::server::open_webhook;
 use crate::harness::{Kind, TestServer, eventually};
 use crate::on_both_databases;
 
-fn jetstream(nats: &NatsServer, stream: &str) -> Value {
+pub(super) fn jetstream(nats: &NatsServer, stream: &str) -> Value {
     let subscription = json!({ "type": "jetstream", "stream": stream, "durable": "studio" });
     numbered(json!({ "type": "nats", "servers": [nats.address()], "subscription": subscription }))
 }
 
 /// How many messages wait for their acknowledgement, and how many are still to be sent.
-async fn outstanding(nats: &NatsServer, stream: &str) -> (usize, u64) {
+pub(super) async fn outstanding(nats: &NatsServer, stream: &str) -> (usize, u64) {
     let info = nats.stream(stream).await.consumer_info("studio").await.expect("a consumer");
     (info.num_ack_pending, info.num_pending)
 }
@@ -94,6 +95,28 @@ async fn a_message_that_cannot_be_delivered_is_not_acknowledged() {
     eventually("all are acknowledged", || async { (outstanding(&nats, "orders").await == (0, 0)).then_some(()) }).await;
     let letters = server.database.sql().await.number("SELECT count(*) FROM dead_letters").await;
     assert_eq!(letters, 1, "what is no JSON is set aside");
+}
+
+/// Eighty messages of nearly a megabyte are more than one request may bring: they come in several, live and again.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn large_messages_are_read_within_bounds() {
+    let server = TestServer::start(Kind::Sqlite).await;
+    let nats = NatsServer::start(&[]).await;
+    nats.stream("orders").await;
+    let jetstream_of = nats.jetstream().await;
+    let padding = "x".repeat(1_000_000);
+    for n in 1..=80 {
+        let payload = json!({ "n": n, "padding": padding }).to_string();
+        let sent = jetstream_of.publish("orders.eu", payload.into()).await.expect("it is sent");
+        sent.await.expect("it is stored");
+    }
+    let admin = server.admin();
+    let id = datasource(&admin, jetstream(&nats, "orders")).await;
+    admin.publish(&id).await;
+    arrive(&server, &id, 1..=80).await;
+    let input = json!({ "id": id, "range": { "fromCursor": "1" } });
+    admin.mutate("backfillDatasource", input, "job { id }").await;
+    arrive(&server, &id, (1..=80).chain(1..=80)).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -206,6 +229,47 @@ async fn records_are_published_once_and_acknowledged_before_the_sender_is() {
     })
     .await;
     assert_eq!(messages(&nats, 3).await[2]["data"]["n"], 3);
+}
+
+/// The first of a batch waits for others, as the version says; nothing is acknowledged before all are delivered.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn messages_are_gathered_up_to_the_records_of_a_batch() {
+    let server = TestServer::start(Kind::Sqlite).await;
+    let (nats, inbox) = (NatsServer::start(&[]).await, Inbox::start().await);
+    nats.stream("orders").await;
+    let mut config = jetstream(&nats, "orders");
+    config["connector"]["subscription"]["ack_wait"] = json!("10m");
+    config["delivery"] = json!({
+        "sink": { "type": "http", "url": inbox.url }, "batch": { "max_records": 3, "max_wait": "60s" },
+    });
+    let admin = server.admin();
+    let id = datasource(&admin, config).await;
+    admin.publish(&id).await;
+    nats.publish("orders.eu", [1]).await;
+    eventually("it is fetched", || async { (outstanding(&nats, "orders").await.0 == 1).then_some(()) }).await;
+    assert_eq!(inbox.taken(), [""; 0], "it waits");
+    nats.publish("orders.eu", [2, 3]).await;
+    eventually("all are acknowledged", || async { (outstanding(&nats, "orders").await == (0, 0)).then_some(()) }).await;
+    assert_eq!((inbox.taken(), inbox.requests().len()), (["1", "2", "3"].map(str::to_owned).to_vec(), 1));
+}
+
+/// The stream says which message is too large for it; the others of the batch are stored.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_record_that_is_too_large_for_the_stream_does_not_hold_up_the_others() {
+    let server = TestServer::start(Kind::Sqlite).await;
+    let nats = NatsServer::start(&[]).await;
+    let mut narrow = nats.stream("out").await.get_info().await.expect("its settings").config;
+    narrow.max_message_size = 1_000;
+    nats.jetstream().await.update_stream(narrow).await.expect("updated");
+    let sink = json!({ "type": "nats", "servers": [nats.address()], "subject": "out.{kind}" });
+    let id = super::sinks::webhook(&server, sink).await;
+    server.admin().publish(&id).await;
+    let items = json!([{ "id": "a", "n": 1 }, { "id": "b", "note": "x".repeat(2_000) }, { "id": "c", "n": 3 }]);
+    let (status, receipt) = server.post_hook(&id, &items).await;
+    assert_eq!((status, &receipt["records"], &receipt["failed"]), (202, &json!(2), &json!(1)), "{receipt}");
+    let stored = messages(&nats, 2).await;
+    assert_eq!(stored.iter().map(|m| m["id"].clone()).collect::<Vec<_>>(), ["a", "c"]);
+    super::refusals::kept(&server, &id, &[("record_too_large", "b")]).await;
 }
 
 /// The records in the stream `out`, of which there are `count`.

@@ -65,8 +65,14 @@ impl NatsServer {
 
     /// Publishes `{"n": n}`, each stored when this returns.
     pub async fn publish(&self, subject: &str, numbers: impl IntoIterator<Item = i64>) {
+        let jetstream = self.jetstream().await;
+        let mut sent = Vec::new();
         for n in numbers {
-            self.publish_raw(subject, &json!({ "n": n }).to_string()).await;
+            let payload = json!({ "n": n }).to_string();
+            sent.push(jetstream.publish(subject.to_owned(), payload.into()).await.expect("it is sent"));
+        }
+        for stored in sent {
+            stored.await.expect("it is stored");
         }
     }
 

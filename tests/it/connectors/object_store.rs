@@ -8,11 +8,11 @@ use crate::harness::{Kind, TestServer, eventually};
 use crate::on_both_databases;
 
 /// Lines of JSON with these numbers.
-fn lines(numbers: impl IntoIterator<Item = i64>) -> String {
+pub(super) fn lines(numbers: impl IntoIterator<Item = i64>) -> String {
     numbers.into_iter().map(|n| format!("{{\"n\":{n}}}\n")).collect()
 }
 
-fn s3(store: &S3Server) -> Value {
+pub(super) fn s3(store: &S3Server) -> Value {
     numbered(json!({
         "type": "object_store",
         "store": {

@@ -46,7 +46,11 @@ impl S3Server {
     }
 
     pub fn put(&self, key: &str, body: impl Into<Vec<u8>>) {
-        self.shared.objects.lock().expect("no panic").insert(key.to_owned(), (body.into(), Utc::now()));
+        self.put_at(key, body, Utc::now());
+    }
+
+    pub fn put_at(&self, key: &str, body: impl Into<Vec<u8>>, at: DateTime<Utc>) {
+        self.shared.objects.lock().expect("no panic").insert(key.to_owned(), (body.into(), at));
     }
 
     /// The keys that were read, in order.

@@ -1,74 +1,33 @@
 //! The sinks `http` and `postgres` against real servers.
 
-use std::sync::{Arc, Mutex};
-
-use axum::Router;
-use axum::extract::State;
-use axum::http::{HeaderMap, Method, StatusCode};
-use axum::response::{IntoResponse, Response};
+use axum::http::Method;
 use serde_json::{Value, json};
 use sqlx::Row;
-use tokio::task::JoinHandle;
 
+use super::inbox::Inbox;
 use super::set_secret;
 use crate::harness::server::open_webhook;
 use crate::harness::{Database, Kind, TestServer, eventually};
 
-/// Takes what is sent to it, and answers as a test decides.
-struct Inbox {
-    url: String,
-    shared: Arc<Shared>,
-    server: JoinHandle<()>,
-}
-
-#[derive(Default)]
-struct Shared {
-    answer: Mutex<(u16, Option<&'static str>)>,
-    requests: Mutex<Vec<(Method, HeaderMap, Value)>>,
-}
-
-impl Inbox {
-    async fn start() -> Self {
-        let shared = Arc::new(Shared { answer: Mutex::new((204, None)), ..Shared::default() });
-        let routes = Router::new().fallback(take).with_state(Arc::clone(&shared));
-        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a free port");
-        let url = format!("http://{}/entities", listener.local_addr().expect("an address"));
-        let server = tokio::spawn(async move { axum::serve(listener, routes).await.expect("the inbox serves") });
-        Self { url, shared, server }
-    }
-
-    fn answers(&self, status: u16, retry_after: Option<&'static str>) {
-        *self.shared.answer.lock().expect("no panic") = (status, retry_after);
-    }
-
-    fn requests(&self) -> Vec<(Method, HeaderMap, Value)> {
-        self.shared.requests.lock().expect("no panic").clone()
-    }
-}
-
-impl Drop for Inbox {
-    fn drop(&mut self) {
-        self.server.abort();
-    }
-}
-
-async fn take(State(shared): State<Arc<Shared>>, method: Method, headers: HeaderMap, body: String) -> Response {
-    let body = serde_json::from_str(&body).expect("JSON");
-    shared.requests.lock().expect("no panic").push((method, headers, body));
-    let (status, retry_after) = *shared.answer.lock().expect("no panic");
-    let mut response = StatusCode::from_u16(status).expect("a status").into_response();
-    if let Some(wait) = retry_after {
-        response.headers_mut().insert("retry-after", wait.parse().expect("a value"));
-    }
-    response
-}
-
 /// A webhook that takes a list of items and writes to `sink`.
-async fn webhook(server: &TestServer, sink: Value) -> String {
+pub async fn webhook(server: &TestServer, sink: Value) -> String {
     let mut config = open_webhook(json!({ "n": "$.n", "note": "$.note" }));
     config["mapping"]["input"] = json!("$[*]");
     config["delivery"] = json!({ "sink": sink });
     server.admin().webhook(&format!("to a sink {}", uuid::Uuid::now_v7()), config).await
+}
+
+/// Such a webhook that writes to a table of `warehouse`.
+pub async fn to_table(server: &TestServer, warehouse: &Database, table: &str, create: bool) -> String {
+    let url: url::Url = warehouse.url.as_deref().expect("a URL").parse().expect("a URL");
+    let sink = json!({
+        "type": "postgres", "host": url.host_str(), "port": url.port().unwrap_or(5432),
+        "database": url.path().trim_start_matches('/'), "username": url.username(),
+        "password": { "$secret": "db" }, "tls": "disable", "table": table, "create_table": create,
+    });
+    let id = webhook(server, sink).await;
+    set_secret(&server.admin(), &id, "db", url.password().unwrap_or("none")).await;
+    id
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -88,11 +47,12 @@ async fn an_entity_upsert_is_sent_in_batches_and_acknowledged_before_the_sender_
     assert_eq!(server.post_hook(&id, &items).await.0, 202);
     let requests = inbox.requests();
     assert_eq!(requests.len(), 2, "two and one");
-    let (method, headers, body) = &requests[0];
-    assert_eq!((method, &headers["authorization"]), (&Method::PUT, &"Bearer let-me-in".parse().expect("a value")));
+    let first = &requests[0];
+    let token = "Bearer let-me-in".parse().expect("a value");
+    assert_eq!((&first.method, &first.headers["authorization"]), (&Method::PUT, &token));
     let entity = |id: &str, n: i64| json!({ "entity_type": "event", "id": id, "attrs": { "n": n, "note": null } });
-    assert_eq!(*body, json!({ "upsert": true, "entities": [entity("a", 1), entity("b", 2)] }));
-    assert_ne!(headers["idempotency-key"], requests[1].1["idempotency-key"]);
+    assert_eq!(first.body, json!({ "upsert": true, "entities": [entity("a", 1), entity("b", 2)] }));
+    assert_ne!(first.headers["idempotency-key"], requests[1].headers["idempotency-key"]);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -110,7 +70,7 @@ async fn what_the_receiver_does_not_take_is_not_acknowledged() {
     assert_eq!(server.post_hook(&id, &items).await.0, 202, "the worker lives");
 
     // A redirect is no answer: nobody took the records.
-    for status in [307, 422] {
+    for status in [307, 401] {
         inbox.answers(status, None);
         assert_ne!(server.post_hook(&id, &items).await.0, 202, "{status}");
     }
@@ -129,30 +89,23 @@ async fn a_reader_stops_at_what_its_receiver_refuses_and_reads_it_again_later() 
     std::fs::write(feed.join("a.jsonl"), "{\"n\":1}\n").expect("written");
     let mut config = super::numbered(json!({ "type": "object_store", "store": { "type": "local" }, "min_age": "0s" }));
     config["delivery"] = json!({ "sink": { "type": "http", "url": inbox.url } });
-    inbox.answers(422, None);
+    inbox.answers(401, None);
     let admin = server.admin();
     let id = super::datasource(&admin, config).await;
     admin.mutate("publishDatasource", json!({ "id": id }), "version { version }").await;
-    super::fails_with(&admin, &id, "http_status").await;
+    super::fails_with(&admin, &id, "unauthorized").await;
     inbox.answers(204, None);
     admin.mutate("restartDatasource", json!({ "id": id }), "datasource { id }").await;
     eventually("the record is taken", || async { (inbox.requests().len() == 2).then_some(()) }).await;
     let sent = inbox.requests();
-    assert_eq!(sent[0].2[0]["id"], sent[1].2[0]["id"], "the same record again");
+    assert_eq!(sent[0].body[0]["id"], sent[1].body[0]["id"], "the same record again");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_row_is_kept_for_each_thing_and_replaced_by_its_next_state() {
     let server = TestServer::start(Kind::Sqlite).await;
     let warehouse = Database::create(Kind::Postgres).await;
-    let url: url::Url = warehouse.url.as_deref().expect("a URL").parse().expect("a URL");
-    let sink = json!({
-        "type": "postgres", "host": url.host_str(), "port": url.port().unwrap_or(5432),
-        "database": url.path().trim_start_matches('/'), "username": url.username(),
-        "password": { "$secret": "db" }, "tls": "disable", "table": "Studio \"records\"", "create_table": true,
-    });
-    let id = webhook(&server, sink).await;
-    set_secret(&server.admin(), &id, "db", url.password().unwrap_or("none")).await;
+    let id = to_table(&server, &warehouse, "Studio \"records\"", true).await;
     server.admin().publish(&id).await;
     let many: Vec<_> = (0..1_500).map(|n| json!({ "id": format!("m{n}"), "n": n })).collect();
     let first = json!([{ "id": "a", "n": 1 }, { "id": "b", "n": 2, "note": "NUL \u{0} in it" }, { "id": "a", "n": 3 }]);
@@ -188,14 +141,7 @@ async fn a_row_is_kept_for_each_thing_and_replaced_by_its_next_state() {
 async fn a_table_that_is_missing_is_told_before_it_is_written_to() {
     let server = TestServer::start(Kind::Sqlite).await;
     let warehouse = Database::create(Kind::Postgres).await;
-    let url: url::Url = warehouse.url.as_deref().expect("a URL").parse().expect("a URL");
-    let sink = json!({
-        "type": "postgres", "host": url.host_str(), "port": url.port().unwrap_or(5432),
-        "database": url.path().trim_start_matches('/'), "username": url.username(),
-        "password": { "$secret": "db" }, "tls": "disable", "table": "missing",
-    });
-    let id = webhook(&server, sink).await;
-    set_secret(&server.admin(), &id, "db", url.password().unwrap_or("none")).await;
+    let id = to_table(&server, &warehouse, "missing", false).await;
     server.admin().mutate("publishDatasource", json!({ "id": id }), "version { version }").await;
     let message = super::fails_with(&server.admin(), &id, "query_failed").await;
     assert!(message.contains("missing"), "{message}");

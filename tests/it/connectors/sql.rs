@@ -9,25 +9,25 @@ use crate::harness::{Database, Kind, TestServer, eventually};
 use crate::on_both_databases;
 
 /// A database of another system, with the table `items`.
-struct Shop(Database);
+pub(super) struct Shop(Database);
 
 impl Shop {
-    async fn open() -> Self {
+    pub(super) async fn open() -> Self {
         let shop = Self(Database::create(Kind::Postgres).await);
         shop.run("CREATE TABLE items (n bigint PRIMARY KEY, at timestamptz NOT NULL DEFAULT now(), note text)").await;
         shop
     }
 
-    async fn run(&self, sql: &str) {
+    pub(super) async fn run(&self, sql: &str) {
         self.0.postgres().await.execute(AssertSqlSafe(sql)).await.expect("the statement runs");
     }
 
-    async fn insert(&self, from: i64, to: i64) {
+    pub(super) async fn insert(&self, from: i64, to: i64) {
         self.run(&format!("INSERT INTO items (n) SELECT generate_series({from}, {to})")).await;
     }
 
     /// The settings of a connection, with the password as a secret.
-    fn connection(&self) -> (Value, String) {
+    pub(super) fn connection(&self) -> (Value, String) {
         let url: url::Url = self.0.url.as_deref().expect("a URL").parse().expect("a URL");
         let settings = json!({
             "type": "postgres", "host": url.host_str(), "port": url.port().unwrap_or(5432),
@@ -38,7 +38,7 @@ impl Shop {
     }
 }
 
-fn query(database: Value, query: &str, cursor: Value) -> Value {
+pub(super) fn query(database: Value, query: &str, cursor: Value) -> Value {
     let mut config = numbered(json!({ "type": "sql", "database": database, "query": query, "schedule": "every 1s" }));
     if !cursor.is_null() {
         config["connector"]["cursor"] = cursor;
@@ -88,6 +88,42 @@ async fn rows_of_one_moment_are_told_apart_by_their_key() {
     arrive(&server, &id, 1..=100).await;
     shop.insert(101, 105).await;
     arrive(&server, &id, 1..=105).await;
+}
+
+/// NULL sorts first in one database and last in another; neither may cost a row at the border of a page.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn rows_whose_key_is_null_are_read_once_too() {
+    let server = TestServer::start(Kind::Sqlite).await;
+    let rows =
+        "(1, 1, 'a'), (2, 1, NULL), (3, 1, 'b'), (4, 2, NULL), (5, 2, 'a'), (6, NULL, 'z'), (7, 3, 'a'), (8, 3, NULL)";
+    let create = "CREATE TABLE marks (n bigint, at bigint, key text)";
+    let shop = Shop::open().await;
+    shop.run(create).await;
+    shop.run(&format!("INSERT INTO marks VALUES {rows}")).await;
+    let home = server.database.data_dir.path().join("in/acme");
+    std::fs::create_dir_all(&home).expect("made");
+    let options = sqlx::sqlite::SqliteConnectOptions::new().filename(home.join("marks.db")).create_if_missing(true);
+    let mut file = sqlx::SqliteConnection::connect_with(&options).await.expect("a database");
+    sqlx::raw_sql(AssertSqlSafe(format!("{create}; INSERT INTO marks VALUES {rows}")))
+        .execute(&mut file)
+        .await
+        .expect("filled");
+
+    let (connection, password) = shop.connection();
+    let admin = server.admin();
+    for database in [connection, json!({ "type": "sqlite", "path": "marks.db" })] {
+        for batch in 1..=3 {
+            let mut config = query(database.clone(), "SELECT * FROM marks", json!({ "column": "at", "key": "key" }));
+            config["connector"]["batch"] = json!(batch);
+            let id = datasource(&admin, config).await;
+            set_secret(&admin, &id, "db", &password).await;
+            admin.publish(&id).await;
+            eventually("all arrive", || async { (numbers(&server, &id).len() >= 7).then_some(()) }).await;
+            let mut found = numbers(&server, &id);
+            found.sort_unstable();
+            assert_eq!(found, [1, 2, 3, 4, 5, 7, 8], "a row without a cursor is not read; batch {batch}");
+        }
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

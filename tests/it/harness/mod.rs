@@ -1,5 +1,6 @@
 //! A real server per test, on its own database, and clients for it.
 
+pub mod cluster;
 pub mod database;
 pub mod process;
 pub mod rest;

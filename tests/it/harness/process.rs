@@ -86,10 +86,24 @@ impl Process {
         self.child.wait().expect("the process ends");
     }
 
+    /// Stops the process in the middle of whatever it does, until [`Self::resume`].
+    pub fn pause(&self) {
+        self.signal("-STOP");
+    }
+
+    pub fn resume(&self) {
+        self.signal("-CONT");
+    }
+
+    fn signal(&self, signal: &str) {
+        let pid = self.child.id().to_string();
+        let sent = Command::new("kill").args([signal, &pid]).status().expect("kill runs");
+        assert!(sent.success(), "kill {signal}");
+    }
+
     /// As Ctrl-C; answers with whether it ended well.
     pub fn terminate(mut self) -> bool {
-        let pid = self.child.id().to_string();
-        Command::new("kill").args(["-TERM", &pid]).status().expect("kill runs");
+        self.signal("-TERM");
         self.child.wait().expect("the process ends").success()
     }
 }

@@ -233,7 +233,7 @@ impl Client {
 
     pub async fn state(&self, id: &str) -> Value {
         let query = "query($id: ID!) { datasource(id: $id) { status revision state {
-            desired workerStatus runningVersion errorCode errorMessage restartCount lastRecordAt checkpoint
+            desired workerStatus runningVersion errorCode errorMessage restartCount lastRecordAt checkpoint circuit
             metrics { delivered failed skipped } } } }";
         let mut data = self.data(query, json!({ "id": id })).await;
         let mut state = data["datasource"]["state"].take();

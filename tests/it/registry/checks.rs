@@ -37,18 +37,20 @@ on_both_databases! {
         let set = |value: &str| json!({ "id": id, "key": "token", "value": value });
         admin.mutate("setDatasourceSecret", set("wrong-token"), "secret { version }").await;
         let (refused, steps) = check(&admin, json!({ "id": id })).await;
-        assert_eq!((&refused["success"], steps), (&json!(false), vec![step("fetch", false)]), "{refused}");
-        assert_eq!(refused["steps"][0]["code"], "unauthorized");
+        let there = [step("resolve", true), step("connect", true)];
+        assert_eq!(steps, [&there[..], &[step("authenticate", false)]].concat(), "{refused}");
+        assert_eq!((&refused["success"], &refused["steps"][2]["code"]), (&json!(false), &json!("unauthorized")));
         assert!(!refused.to_string().contains("wrong-token"), "a secret shows nowhere: {refused}");
 
         admin.mutate("setDatasourceSecret", set("let-me-in"), "secret { version }").await;
         let (open, steps) = check(&admin, json!({ "id": id, "version": 1 })).await;
         assert_eq!((&open["success"], &open["version"]), (&json!(true), &json!(1)), "{open}");
-        assert_eq!(steps, [step("fetch", true), step("decode", true)]);
+        let answered = [&there[..], &[step("authenticate", true), step("fetch", true)]].concat();
+        assert_eq!(steps, [&answered[..], &[step("decode", true)]].concat());
 
         source.answers(|_| status(200, &[]));
         let (unreadable, steps) = check(&admin, json!({ "id": id })).await;
-        assert_eq!(steps, [step("fetch", true), step("decode", false)], "{unreadable}");
+        assert_eq!(steps, [&answered[..], &[step("decode", false)]].concat(), "{unreadable}");
 
         assert_eq!(admin.state(&id).await["checkpoint"], Value::Null, "no checkpoint moves");
         let event = events(&admin, &id).await.pop().expect("an event");
@@ -58,8 +60,8 @@ on_both_databases! {
     async fn a_source_that_waits_to_be_called_is_well(server: TestServer) {
         let operator = server.operator();
         let id = operator.webhook("events", numbered_webhook()).await;
-        let (run, _) = check(&operator, json!({ "id": id })).await;
-        assert_eq!(run["success"], true, "{run}");
+        let (run, steps) = check(&operator, json!({ "id": id })).await;
+        assert_eq!(steps, [step("secret", true), step("accept", true)], "{run}");
         let missing = json!({ "input": { "id": id, "version": 9 } });
         assert_eq!(operator.code(&mutation("checkDatasource", RUN), missing).await, "NOT_FOUND");
     }

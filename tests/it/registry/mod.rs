@@ -2,12 +2,19 @@
 
 mod backfill;
 mod checks;
+mod circuit;
 mod crash;
-mod dead_letters;
+pub mod dead_letters;
+#[cfg(feature = "nats")]
+mod faults;
+mod group_commit;
+mod leases;
 mod live;
+mod nodes;
 mod on_error;
 mod poller;
 mod reload;
+mod retention;
 mod senders;
 pub mod source;
 mod test_runs;
@@ -59,8 +66,11 @@ async fn events(client: &Client, id: &str) -> Vec<Value> {
     nodes
 }
 
-/// The types of the events that the registry itself wrote, oldest first.
+/// The types of the events that the registry itself wrote about failures, oldest first.
 async fn worker_events(client: &Client, id: &str) -> Vec<String> {
-    let all = events(client, id).await.into_iter().filter(|e| e["actor"] == "system:registry");
+    let all = events(client, id)
+        .await
+        .into_iter()
+        .filter(|e| e["actor"] == "system:registry" && e["eventType"] != "RELOADED");
     all.map(|e| e["eventType"].as_str().expect("a type").to_owned()).collect()
 }

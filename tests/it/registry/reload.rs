@@ -5,9 +5,11 @@ use std::collections::HashSet;
 use serde_json::{Value, json};
 
 use super::senders::Senders;
+use super::source::{HttpSource, poller, poller_datasource};
 use super::{draft_and_publish, events, numbered_webhook, numbers, state_becomes, worker_events};
+use crate::connectors::inbox::Inbox;
 use crate::harness::server::open_webhook;
-use crate::harness::{TestServer, eventually};
+use crate::harness::{Client, Kind, TestServer, eventually};
 use crate::on_both_databases;
 
 /// A numbered webhook that asks for a bearer token, which is the secret `token`.
@@ -68,6 +70,8 @@ on_both_databases! {
         assert_eq!((&state["workerStatus"], &state["runningVersion"]), (&json!("RUNNING"), &json!(1)), "{state}");
         let error = events(&admin, &id).await.pop().expect("an event");
         assert_eq!((&error["eventType"], &error["version"]), (&json!("WORKER_ERROR"), &json!(2)), "{error}");
+        let kept = json!({ "fromVersion": 1, "toVersion": 2, "outcome": "kept_previous", "reason": "version" });
+        assert_eq!(error["payload"]["reload"], kept, "{error}");
         let (status, receipt) = server.post_hook(&id, &json!({ "n": 2 })).await;
         assert_eq!((status, &receipt["version"]), (202, &json!(1)), "version 1 goes on");
 
@@ -84,6 +88,23 @@ on_both_databases! {
         assert_eq!(numbers(&server.delivered("acme", &id)), [1, 2]);
         let elsewhere = crate::harness::server::delivered(&server.database.data_dir.path().join("out/acme/blocked"));
         assert_eq!(numbers(&elsewhere), [3]);
+    }
+
+    async fn a_reload_reports_what_it_did(server: TestServer) {
+        let admin = server.admin();
+        let id = admin.webhook("events", numbered_webhook()).await;
+        admin.publish(&id).await;
+        draft_and_publish(&admin, &id, numbered_webhook()).await;
+        let reload = reloads(&admin, &id, 1).await.pop().expect("one");
+        assert!(reload["drainedMs"].is_u64(), "{reload}");
+        let expected = json!({
+            "fromVersion": 1, "toVersion": 2, "outcome": "replaced", "reason": "version", "cutOff": false,
+            "drainedMs": reload["drainedMs"],
+        });
+        assert_eq!(reload, expected);
+        admin.mutate("restartDatasource", json!({ "id": id }), "datasource { id }").await;
+        let reload = reloads(&admin, &id, 2).await.pop().expect("another");
+        assert_eq!((&reload["fromVersion"], &reload["toVersion"], &reload["reason"]), (&json!(2), &json!(2), &json!("restart")));
     }
 
     async fn a_secret_deleted_by_force_fails_the_next_start_only(server: TestServer) {
@@ -170,7 +191,8 @@ on_both_databases! {
         assert_eq!(server.post_hook(&id, &json!({ "n": 4 })).await.0, 202, "a restart is not an outage");
         assert_eq!(numbers(&server.delivered("acme", &id)), [1, 3, 4]);
 
-        let types: Vec<_> = events(&admin, &id).await.into_iter().map(|e| e["eventType"].clone()).collect();
+        let types = events(&admin, &id).await.into_iter().map(|e| e["eventType"].clone());
+        let types: Vec<_> = types.filter(|kind| kind != "RELOADED").collect();
         assert_eq!(types, [
             "CREATED", "VERSION_CREATED", "PUBLISHED", "STOPPED", "VERSION_CREATED", "PUBLISHED", "STARTED", "RESTARTED",
         ]);
@@ -192,7 +214,38 @@ on_both_databases! {
     }
 }
 
-async fn set_secret(admin: &crate::harness::Client, id: &str, value: &str) {
+async fn set_secret(admin: &Client, id: &str, value: &str) {
     let set = json!({ "id": id, "key": "token", "value": value });
     admin.mutate("setDatasourceSecret", set, "secret { version }").await;
+}
+
+/// The payloads of the reloads on the timeline, oldest first, when there are `count`.
+async fn reloads(client: &Client, id: &str, count: usize) -> Vec<Value> {
+    eventually("the reload is on the timeline", || async {
+        let told = events(client, id).await.into_iter().filter(|e| e["eventType"] == "RELOADED");
+        let told: Vec<_> = told.map(|e| e["payload"].clone()).collect();
+        (told.len() == count).then_some(told)
+    })
+    .await
+}
+
+/// A sink that does not answer must not keep the next version waiting for ever.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_reload_is_cut_off_at_the_deadline_and_says_so() {
+    let server = TestServer::start_with(Kind::Sqlite, &["--drain-grace", "100ms"]).await;
+    let (source, inbox) = (HttpSource::of_items(1).await, Inbox::start().await);
+    inbox.hangs(true);
+    let admin = server.admin();
+    let mut config = poller(&source.url);
+    config["delivery"] = json!({ "sink": { "type": "http", "url": inbox.url, "timeout": "10m" } });
+    let id = poller_datasource(&admin, "items", config).await;
+    admin.publish(&id).await;
+    eventually("the sink is written to", || async { (inbox.arrived() == 1).then_some(()) }).await;
+    draft_and_publish(&admin, &id, poller(&source.url)).await;
+    let reload = reloads(&admin, &id, 1).await.pop().expect("one");
+    assert_eq!((&reload["cutOff"], &reload["outcome"]), (&json!(true), &json!("replaced")), "{reload}");
+    eventually("the next version reads it again", || async {
+        (numbers(&server.delivered("acme", &id)) == [1]).then_some(())
+    })
+    .await;
 }

@@ -435,6 +435,16 @@ pub const PAIRS: &[Pair] = &[
         ..BASE
     },
     Pair {
+        graphql: "Query.registry",
+        rest: "registry",
+        query: "query { registry { nodes { name role version alive } } }",
+        variables: |_| json!({}),
+        result: "/registry/nodes",
+        call: |_| (Method::GET, "/api/v1/registry".to_owned(), Value::Null),
+        found: "/nodes",
+        ..BASE
+    },
+    Pair {
         graphql: "Query.deadLetters",
         rest: "deadLetters",
         query: "query($id: ID!) { deadLetters(id: $id, filter: { version: 1 }) { nodes { id payload } } }",
