@@ -187,6 +187,10 @@ pub struct DatabaseSettings {
     #[arg(long, env = "DATABASE_URL", value_name = "URL", hide_env_values = true, global = true)]
     pub database_url: Option<SecretString>,
 
+    /// PostgreSQL URL of the owner of the tables, for migrations alone [default: DATABASE_URL]
+    #[arg(long, env = "STUDIO_MIGRATION_DATABASE_URL", value_name = "URL", hide_env_values = true, global = true)]
+    pub migration_database_url: Option<SecretString>,
+
     /// Connections in the pool
     #[arg(long, env = "STUDIO_DATABASE_MAX_CONNECTIONS", value_name = "N", default_value_t = 10,
         value_parser = clap::value_parser!(u32).range(1..=1_000), global = true)]

@@ -47,6 +47,12 @@ impl MigratorTrait for Migrator {
                 down: include_str!("../sql/005_nodes.down.sql"),
                 ..Scripted::default()
             }),
+            Box::new(Scripted {
+                name: "007_tenancy",
+                postgres_up: include_str!("../sql/007_tenancy.up.postgres.sql"),
+                postgres_down: include_str!("../sql/007_tenancy.down.postgres.sql"),
+                ..Scripted::default()
+            }),
         ]
     }
 }
@@ -92,22 +98,23 @@ impl MigrationTrait for Scripted {
             _ => self.sqlite_up,
         };
         let db = manager.get_connection();
-        db.execute_unprepared(&spell(backend, self.common_up)).await?;
-        if !own.is_empty() {
-            db.execute_unprepared(own).await?;
-        }
-        Ok(())
+        run(db, &spell(backend, self.common_up)).await?;
+        run(db, own).await
     }
 
     async fn down(&self, manager: &SchemaManager) -> Result<(), DbErr> {
         let backend = manager.get_database_backend();
         let db = manager.get_connection();
-        db.execute_unprepared(&spell(backend, self.down)).await?;
-        if backend == DbBackend::Postgres && !self.postgres_down.is_empty() {
-            db.execute_unprepared(self.postgres_down).await?;
+        run(db, &spell(backend, self.down)).await?;
+        match backend {
+            DbBackend::Postgres => run(db, self.postgres_down).await,
+            _ => Ok(()),
         }
-        Ok(())
     }
+}
+
+async fn run(db: &impl ConnectionTrait, script: &str) -> Result<(), DbErr> {
+    if script.is_empty() { Ok(()) } else { db.execute_unprepared(script).await.map(drop) }
 }
 
 fn spell(backend: DbBackend, script: &str) -> String {

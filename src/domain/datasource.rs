@@ -85,6 +85,10 @@ impl WorkerMetrics {
     pub fn counts(&self) -> [u64; 3] {
         [self.delivered, self.failed, self.skipped]
     }
+
+    pub fn with_counts(self, [delivered, failed, skipped]: [u64; 3]) -> Self {
+        Self { delivered, failed, skipped, ..self }
+    }
 }
 
 /// Desired against observed.

@@ -11,11 +11,14 @@ use tokio::task::JoinSet;
 use tokio::time::MissedTickBehavior;
 use uuid::Uuid;
 
+use super::stats::Beat;
+use super::workers::CHUNK;
 use super::{Registry, Shared};
 use crate::config::NodeRole;
 use crate::connectors::Placement;
 use crate::error::{Error, Result};
 use crate::store::Signal;
+use crate::store::worker::Counted;
 use crate::telemetry::LeaseEvent;
 
 /// How soon what still waits for a node is looked at again.
@@ -280,10 +283,23 @@ impl Shared {
                 stats.prometheus.set_dead_letters(counts.get(id).copied().unwrap_or(0));
             }
         }
-        for (id, stats) in all {
-            let Some((metrics, at)) = stats.beat() else { continue };
-            if let Err(error) = self.deps.store.save_metrics(stats.tenant(), id, &metrics, at).await {
-                tracing::debug!(datasource = %id, %error, "counters could not be stored; the next beat tries again");
+        let beats: Vec<_> = all.iter().filter_map(|(id, stats)| Some((*id, stats, stats.beat()?))).collect();
+        for beats in beats.chunks(CHUNK) {
+            let counted = |(id, _, beat): &(Uuid, _, Beat)| Counted {
+                datasource_id: *id,
+                added: beat.added,
+                metrics: beat.metrics,
+                last_record_at: beat.last_record_at,
+            };
+            match self.deps.store.add_metrics(&beats.iter().map(counted).collect::<Vec<_>>()).await {
+                Ok(sums) => {
+                    for (id, stats, beat) in beats {
+                        if let Some(sum) = sums.get(id) {
+                            stats.stored(beat, *sum);
+                        }
+                    }
+                }
+                Err(error) => tracing::debug!(%error, "counters could not be stored; the next beat tries again"),
             }
         }
     }

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use super::circuit::Circuit;
-use crate::domain::{Tenant, Timestamp, WorkerMetrics, now};
+use crate::domain::{CircuitState, Tenant, Timestamp, WorkerMetrics, now};
 use crate::telemetry::{DatasourceMetrics, RecordOutcome};
 
 /// One point a heartbeat, for an hour at the default interval.
@@ -16,8 +16,6 @@ pub struct Stats {
     tenant: Tenant,
     pub prometheus: Arc<DatasourceMetrics>,
     pub circuit: Circuit,
-    /// What was reported before this process started.
-    base: WorkerMetrics,
     /// Somebody may have replayed or discarded dead letters.
     recount: AtomicBool,
     inner: Mutex<Inner>,
@@ -26,8 +24,20 @@ pub struct Stats {
 #[derive(Default)]
 struct Inner {
     last_record_at: Option<Timestamp>,
-    reported: Option<WorkerMetrics>,
+    /// The counts of all nodes together, when this one stored its own last.
+    stored: [u64; 3],
+    /// What of the counts of this node those have in them.
+    told: [u64; 3],
+    circuit: CircuitState,
     history: VecDeque<(Timestamp, WorkerMetrics)>,
+}
+
+/// What a node has to add to the stored counts of a datasource.
+#[derive(Clone, Copy, Debug)]
+pub struct Beat {
+    pub added: [u64; 3],
+    pub metrics: WorkerMetrics,
+    pub last_record_at: Option<Timestamp>,
 }
 
 /// What became of the records of one delivery.
@@ -41,7 +51,13 @@ pub struct Delivered {
 impl Stats {
     pub fn new(tenant: Tenant, prometheus: Arc<DatasourceMetrics>, base: WorkerMetrics) -> Self {
         let circuit = Circuit::new(Arc::clone(&prometheus));
-        Self { tenant, prometheus, circuit, base, recount: AtomicBool::new(false), inner: Mutex::default() }
+        let inner = Inner {
+            stored: base.counts(),
+            told: prometheus.snapshot().counts(),
+            circuit: base.circuit,
+            ..Inner::default()
+        };
+        Self { tenant, prometheus, circuit, recount: AtomicBool::new(false), inner: Mutex::new(inner) }
     }
 
     pub fn tenant(&self) -> &Tenant {
@@ -71,30 +87,31 @@ impl Stats {
 
     pub fn snapshot(&self) -> WorkerMetrics {
         let here = self.prometheus.snapshot();
-        WorkerMetrics {
-            delivered: self.base.delivered + here.delivered,
-            failed: self.base.failed + here.failed,
-            skipped: self.base.skipped + here.skipped,
-            ..here
-        }
+        let inner = self.lock();
+        let added = minus(here.counts(), inner.told);
+        here.with_counts(plus(inner.stored, added))
     }
 
-    /// Keeps a point of the history; answers with what is to be reported, if anything changed since the last beat.
-    pub fn beat(&self) -> Option<(WorkerMetrics, Option<Timestamp>)> {
+    /// Keeps a point of the history; answers with what is to be stored, if anything changed since the last beat.
+    pub fn beat(&self) -> Option<Beat> {
         let metrics = self.snapshot();
+        let here = self.prometheus.snapshot();
         let mut inner = self.lock();
         if inner.history.len() == POINTS {
             inner.history.pop_front();
         }
         inner.history.push_back((now(), metrics));
-        let settled = inner.reported.is_some_and(|old| {
-            old.counts() == metrics.counts() && old.circuit == metrics.circuit && metrics.rate < 0.001
-        });
-        if settled || (inner.reported.is_none() && metrics == self.base) {
-            return None;
-        }
-        inner.reported = Some(metrics);
-        Some((metrics, inner.last_record_at))
+        let added = minus(here.counts(), inner.told);
+        let settled = added == [0; 3] && here.circuit == inner.circuit && here.rate < 0.001;
+        (!settled).then_some(Beat { added, metrics, last_record_at: inner.last_record_at })
+    }
+
+    /// The beat is stored, and these are the counts of all nodes now.
+    pub fn stored(&self, beat: &Beat, total: [u64; 3]) {
+        let mut inner = self.lock();
+        inner.stored = total;
+        inner.told = plus(inner.told, beat.added);
+        inner.circuit = beat.metrics.circuit;
     }
 
     pub fn history(&self) -> Vec<(Timestamp, WorkerMetrics)> {
@@ -104,4 +121,12 @@ impl Stats {
     fn lock(&self) -> MutexGuard<'_, Inner> {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+fn plus(a: [u64; 3], b: [u64; 3]) -> [u64; 3] {
+    std::array::from_fn(|i| a[i] + b[i])
+}
+
+fn minus(a: [u64; 3], b: [u64; 3]) -> [u64; 3] {
+    std::array::from_fn(|i| a[i].saturating_sub(b[i]))
 }

@@ -20,7 +20,7 @@ use crate::store::lease::{Assignment, Lease, WorkerKey};
 use crate::telemetry::LeaseEvent;
 
 /// What is done between two moments at which somebody else may act.
-const CHUNK: usize = 500;
+pub(super) const CHUNK: usize = 500;
 /// Looks after which a worker that was given away and is still here stays.
 const PARTING_MAX: u8 = 3;
 

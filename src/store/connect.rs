@@ -22,13 +22,18 @@ pub enum DatabaseUrl {
 
 impl DatabaseUrl {
     pub fn from_settings(settings: &Settings) -> Result<Self, String> {
+        if let Some(owner) = &settings.database.migration_database_url
+            && !is_postgres(owner)
+        {
+            return Err("STUDIO_MIGRATION_DATABASE_URL: must begin with postgres://".into());
+        }
         let Some(url) = &settings.database.database_url else {
             return Ok(Self::Sqlite(settings.node.data_dir.join("studio.db")));
         };
-        let text = url.expose_secret();
-        if text.starts_with("postgres://") || text.starts_with("postgresql://") {
+        if is_postgres(url) {
             return Ok(Self::Postgres(url.clone()));
         }
+        let text = url.expose_secret();
         let path = text.strip_prefix("sqlite://").or_else(|| text.strip_prefix("sqlite:"));
         match path.map(|p| p.split('?').next().unwrap_or(p)) {
             Some("" | ":memory:") => Err("DATABASE_URL: an in-memory SQLite database would lose everything at the end of the process; name a file".into()),
@@ -36,6 +41,10 @@ impl DatabaseUrl {
             None => Err("DATABASE_URL: must begin with postgres:// or sqlite://".into()),
         }
     }
+}
+
+fn is_postgres(url: &SecretString) -> bool {
+    ["postgres://", "postgresql://"].iter().any(|scheme| url.expose_secret().starts_with(scheme))
 }
 
 impl Store {
@@ -67,7 +76,7 @@ impl Store {
     }
 }
 
-/// A pool of one for work that needs its own session, such as migrations under a lock.
+/// A pool of one for work that needs its own session.
 pub(super) async fn single(url: &DatabaseUrl, settings: &Settings) -> Result<DatabaseConnection> {
     match url {
         DatabaseUrl::Postgres(secret) => postgres(secret, 1, settings).await,

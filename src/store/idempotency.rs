@@ -57,7 +57,10 @@ impl Store {
     /// Forgets the keys that are older than `before`, in every organisation; answers with how many.
     pub async fn forget_idempotency_keys(&self, before: Timestamp) -> Result<u64> {
         let old = Entity::delete_many().filter(Column::CreatedAt.lt(before));
-        Ok(old.exec(&self.inner.writer).await.map_err(classify)?.rows_affected)
+        let tx = self.begin_everything().await?;
+        let forgotten = old.exec(&tx.db).await.map_err(classify)?.rows_affected;
+        tx.commit().await?;
+        Ok(forgotten)
     }
 }
 

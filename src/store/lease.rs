@@ -18,7 +18,7 @@ use sea_orm::{Condition, ConnectionTrait, DbBackend, EntityName, FromQueryResult
 use super::entity::{datasource, state, worker_slot};
 use super::{Store, Tx, classify};
 use crate::auth::Actor;
-use crate::domain::{DesiredState, LogLevel, Scope, Tenant, Timestamp, WorkerStatus, now};
+use crate::domain::{DesiredState, LogLevel, Tenant, Timestamp, WorkerStatus, now};
 use crate::error::Result;
 
 /// One worker of a datasource. Most have one, of slot 0; it alone reports for the datasource.
@@ -288,14 +288,6 @@ impl Store {
         tx.commit().await
     }
 
-    pub(super) async fn begin_everything(&self) -> Result<Tx> {
-        self.write_as_system(&Actor::system("registry", everything().org_id().clone())).await
-    }
-
-    pub(super) async fn read_everything(&self) -> Result<Tx> {
-        self.read(&everything()).await
-    }
-
     /// Leases are timed by the database, so that the clocks of nodes need not agree.
     pub(super) fn lease_end(&self, ttl: Duration) -> SimpleExpr {
         match self.backend() {
@@ -335,11 +327,6 @@ impl Tx {
         }
         Ok(renewed)
     }
-}
-
-/// The registry looks after all organisations. Only this file may ask so.
-fn everything() -> Scope {
-    Scope::org("*")
 }
 
 /// An update of the row of a worker that comes to nothing once the lease is lost.

@@ -25,6 +25,10 @@ pub struct MigrationInfo {
 impl Store {
     /// Applies what is pending (at most `steps`); answers with the names.
     pub async fn migrate_up(&self, settings: &Settings, steps: Option<u32>) -> Result<Vec<String>> {
+        // A login that only serves may not even try to create a schema.
+        if self.migrations().await?.iter().all(|m| m.applied) {
+            return Ok(Vec::new());
+        }
         let lock = Lock::take(self.url(), settings).await?;
         let db = &lock.connection;
         migration::prepare(db).await.map_err(classify)?;
@@ -61,8 +65,9 @@ impl Store {
     /// Prepares the months ahead for the event table; PostgreSQL only, elsewhere there is nothing to do.
     pub async fn ensure_partitions(&self) -> Result<()> {
         if self.backend() == sea_orm::DbBackend::Postgres {
-            let sql = "SELECT studio.ensure_event_partitions(3)";
-            self.inner.writer.execute_unprepared(sql).await.map_err(classify)?;
+            let tx = self.begin_everything().await?;
+            tx.db.execute_unprepared("SELECT studio.ensure_event_partitions(3)").await.map_err(classify)?;
+            tx.commit().await?;
         }
         Ok(())
     }
@@ -84,7 +89,10 @@ impl Lock {
             DatabaseUrl::Sqlite(path) => Some(lock_file(path).await?),
             DatabaseUrl::Postgres(_) => None,
         };
-        let connection = single(url, settings).await?;
+        let connection = match (url, &settings.database.migration_database_url) {
+            (DatabaseUrl::Postgres(_), Some(owner)) => single(&DatabaseUrl::Postgres(owner.clone()), settings).await?,
+            _ => single(url, settings).await?,
+        };
         if file.is_none() {
             connection.execute_unprepared(&format!("SELECT pg_advisory_lock({LOCK})")).await.map_err(classify)?;
         }

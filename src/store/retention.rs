@@ -42,7 +42,8 @@ impl Store {
                 place.into_iter().fold(query, QuerySelect::group_by).having(Column::Id.count().gt(most))
             }
         };
-        query.into_model().all(&self.inner.reader).await.map_err(classify)
+        let tx = self.read_everything().await?;
+        query.into_model().all(&tx.db).await.map_err(classify)
     }
 
     /// Answers with how many are gone. What was deleted before an error stays deleted, and is on the timeline.
@@ -56,7 +57,9 @@ impl Store {
             Loses::OlderThan(at) => Column::CreatedAt.lt(at),
             Loses::BeyondNewest(most) => {
                 let newest_doomed = own().order_by_desc(Column::Id).offset(most).limit(1);
-                let found: Option<Uuid> = newest_doomed.into_tuple().one(&self.inner.reader).await.map_err(classify)?;
+                let tx = self.read_everything().await?;
+                let found: Option<Uuid> = newest_doomed.into_tuple().one(&tx.db).await.map_err(classify)?;
+                drop(tx);
                 let Some(newest) = found else { return Ok(0) };
                 Column::Id.lte(newest)
             }

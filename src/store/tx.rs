@@ -58,34 +58,67 @@ pub struct NewAudit {
     pub changes: Vec<FieldChange>,
 }
 
+/// What a transaction may reach on PostgreSQL, whatever its statements ask for; see the migration `007_tenancy`.
+#[derive(Clone, Copy)]
+enum Reach {
+    /// The rows of the organisation of its scope.
+    Tenant,
+    /// The bookkeeping of the registry, in all organisations.
+    Registry,
+}
+
+impl Reach {
+    const fn role(self) -> &'static str {
+        match self {
+            Self::Tenant => "studio_runtime",
+            Self::Registry => "studio_registry",
+        }
+    }
+}
+
 impl Store {
     /// A read-only view of what `scope` covers.
     pub async fn read(&self, scope: &Scope) -> Result<Tx> {
-        let options = TransactionOptions { access_mode: Some(AccessMode::ReadOnly), ..Default::default() };
-        self.begin(scope, &self.inner.reader, options).await
+        self.begin_read(scope, Reach::Tenant).await
+    }
+
+    /// A read-only view of what the registry looks after.
+    pub(super) async fn read_everything(&self) -> Result<Tx> {
+        self.begin_read(&everything(), Reach::Registry).await
     }
 
     /// A transaction for one use-case, on the strength of a proof.
     pub async fn write<P: Grant>(&self, proof: &Authorized<P>) -> Result<Tx> {
-        self.begin_write(proof.scope()).await
+        self.begin_write(proof.scope(), Reach::Tenant).await
     }
 
     /// The registry's own bookkeeping in one organisation.
     pub(super) async fn write_as_system(&self, system: &Actor) -> Result<Tx> {
-        self.begin_write(&system.scope).await
+        self.begin_write(&system.scope, Reach::Tenant).await
     }
 
-    async fn begin_write(&self, scope: &Scope) -> Result<Tx> {
+    /// The registry's own bookkeeping, in every organisation.
+    pub(super) async fn begin_everything(&self) -> Result<Tx> {
+        self.begin_write(&everything(), Reach::Registry).await
+    }
+
+    async fn begin_read(&self, scope: &Scope, reach: Reach) -> Result<Tx> {
+        let options = TransactionOptions { access_mode: Some(AccessMode::ReadOnly), ..Default::default() };
+        self.begin(scope, reach, &self.inner.reader, options).await
+    }
+
+    async fn begin_write(&self, scope: &Scope, reach: Reach) -> Result<Tx> {
         let options = TransactionOptions {
             sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
             ..Default::default()
         };
-        self.begin(scope, &self.inner.writer, options).await
+        self.begin(scope, reach, &self.inner.writer, options).await
     }
 
     async fn begin(
         &self,
         scope: &Scope,
+        reach: Reach,
         pool: &sea_orm::DatabaseConnection,
         options: TransactionOptions,
     ) -> Result<Tx> {
@@ -96,8 +129,10 @@ impl Store {
         };
         let db = pool.begin_with_options(options).await.map_err(classify)?;
         if self.backend() == DbBackend::Postgres {
-            let sql = "SELECT set_config('app.org_id', $1, true)";
-            let statement = Statement::from_sql_and_values(DbBackend::Postgres, sql, [scope.org_id().as_ref().into()]);
+            // Both end with the transaction, so that the next user of the connection inherits neither.
+            let sql = "SELECT set_config('role', $1, true), set_config('app.org_id', $2, true)";
+            let values = [reach.role().into(), scope.org_id().as_ref().into()];
+            let statement = Statement::from_sql_and_values(DbBackend::Postgres, sql, values);
             db.execute_raw(statement).await.map_err(classify)?;
         }
         Ok(Tx {
@@ -243,6 +278,11 @@ impl Tx {
         let head = update().await.map_err(classify)?.pop();
         head.ok_or_else(|| super::corrupt("orgs", org_id, "row is missing after its insert"))
     }
+}
+
+/// No organisation: a transaction of the registry has no rows of its own to number.
+fn everything() -> Scope {
+    Scope::org("")
 }
 
 fn as_i64(n: usize) -> i64 {

@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 
 use sea_orm::prelude::Uuid;
-use sea_orm::sea_query::{Expr, UpdateStatement};
+use sea_orm::sea_query::{Expr, LockBehavior, LockType, UpdateStatement};
 use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QuerySelect};
 use serde_json::{Value, json};
 
@@ -27,6 +27,17 @@ pub struct Report {
     pub error: Option<Option<(String, String)>>,
     /// The status that the datasource shows from now on, from what it showed before.
     pub status: Option<(DatasourceStatus, DatasourceStatus)>,
+}
+
+/// What a node counted of a datasource since it last said so.
+#[derive(Clone, Copy, Debug)]
+pub struct Counted {
+    pub datasource_id: Uuid,
+    /// More records delivered, failed and skipped.
+    pub added: [u64; 3],
+    /// Of this, all but the counts.
+    pub metrics: WorkerMetrics,
+    pub last_record_at: Option<Timestamp>,
 }
 
 /// What a worker needs to start, read in one transaction.
@@ -124,23 +135,38 @@ impl Store {
         Ok(rows.into_iter().map(|(id, n)| (id, u64::try_from(n).unwrap_or(0))).collect())
     }
 
-    /// The counters of one worker. Not fenced: a webhook is served by every node, and counters carry no decision.
-    pub async fn save_metrics(
-        &self,
-        tenant: &Tenant,
-        id: Uuid,
-        metrics: &WorkerMetrics,
-        last_record_at: Option<Timestamp>,
-    ) -> Result<()> {
-        let tx = self.write_as_system(&Actor::system("registry", tenant.org.clone())).await?;
-        let mut update = state::Entity::update_many()
-            .col_expr(state::Column::Metrics, Expr::value(json!(metrics)))
-            .filter(state::Column::DatasourceId.eq(id));
-        if let Some(at) = last_record_at {
-            update = update.col_expr(state::Column::LastRecordAt, Expr::value(Some(at)));
+    /// Adds what a node counted to what is stored, and answers with the sums. Not fenced: several nodes serve one
+    /// webhook, and counters carry no decision. What somebody else writes at the moment is left out, for the next time.
+    pub async fn add_metrics(&self, counted: &[Counted]) -> Result<HashMap<Uuid, [u64; 3]>> {
+        let tx = self.begin_everything().await?;
+        let rows: Vec<(Uuid, Value)> = state::Entity::find()
+            .select_only()
+            .columns([state::Column::DatasourceId, state::Column::Metrics])
+            .filter(state::Column::DatasourceId.is_in(counted.iter().map(|c| c.datasource_id)))
+            .lock_with_behavior(LockType::Update, LockBehavior::SkipLocked)
+            .into_tuple()
+            .all(&tx.db)
+            .await
+            .map_err(classify)?;
+        let free: HashMap<_, _> = rows.into_iter().collect();
+        let mut sums = HashMap::new();
+        for Counted { datasource_id: id, added, metrics, last_record_at } in counted {
+            let Some(stored) = free.get(id) else { continue };
+            let stored: WorkerMetrics =
+                serde_json::from_value(stored.clone()).map_err(|e| corrupt("datasource_state", id, e))?;
+            let before = stored.counts();
+            let sum = std::array::from_fn(|i| before[i] + added[i]);
+            let mut update = state::Entity::update_many()
+                .col_expr(state::Column::Metrics, Expr::value(json!(metrics.with_counts(sum))))
+                .filter(state::Column::DatasourceId.eq(*id));
+            if let Some(at) = last_record_at {
+                update = update.col_expr(state::Column::LastRecordAt, Expr::value(Some(*at)));
+            }
+            update.exec(&tx.db).await.map_err(classify)?;
+            sums.insert(*id, sum);
         }
-        update.exec(&tx.db).await.map_err(classify)?;
-        tx.commit().await
+        tx.commit().await?;
+        Ok(sums)
     }
 
     /// Reads all that a worker starts with.

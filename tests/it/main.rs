@@ -15,3 +15,4 @@ mod registry;
 mod rest;
 mod schema;
 mod sdl;
+mod second_wall;

@@ -21,6 +21,8 @@ use crate::store::lease::Lease;
 use crate::store::worker::{Fenced, Report};
 use crate::telemetry::LeaseEvent;
 
+/// How long a first start goes on untold.
+const BRIEF: Duration = Duration::from_millis(500);
 const REPORT_RETRY: Duration = Duration::from_secs(2);
 
 /// What the reconcile loop tells a supervisor.
@@ -92,6 +94,7 @@ pub fn spawn(shared: Arc<Shared>, subject: Subject, stats: Arc<Stats>) -> Handle
         wanted: None,
         reported: None,
         report_again: None,
+        hasty: false,
         reload: None,
     };
     let task = tokio::spawn(supervisor.run(inbox, Arc::clone(&done)));
@@ -115,6 +118,8 @@ struct Supervisor {
     reported: Option<Reported>,
     /// The database did not take the last report.
     report_again: Option<Instant>,
+    /// The state is to be told although it may not last.
+    hasty: bool,
     /// A change of workers that the database was not told of yet.
     reload: Option<Reload>,
 }
@@ -170,6 +175,7 @@ impl Supervisor {
                 },
                 () = until(self.fsm.wake_at().map(|at| self.began + at)) => Input::Tick,
                 () = until(self.report_again) => {
+                    self.hasty = true;
                     self.report().await;
                     continue;
                 }
@@ -310,6 +316,13 @@ impl Supervisor {
         if self.reported.as_ref() == Some(&now) && self.reload.is_none() {
             return;
         }
+        // When thousands start at once, most are through before anybody could read that they began to.
+        let brief = now.observed == WorkerStatus::Starting && now.failure.is_none() && self.reported.is_none();
+        if brief && !std::mem::take(&mut self.hasty) {
+            self.report_again = Some(Instant::now() + BRIEF);
+            return;
+        }
+        self.hasty = false;
         let mut events = self.events(&now, lease);
         events.extend(self.reload.as_ref().map(|reload| reload.event(lease)));
         let status = match (&now.failure, now.observed) {

@@ -58,7 +58,10 @@ pub(super) async fn produce_at(cluster: &Cluster, partition: i32, numbers: impl 
 
 pub(super) fn producer(cluster: &Cluster) -> FutureProducer {
     let mut config = ClientConfig::new();
-    config.set("bootstrap.servers", cluster.bootstrap_servers()).create().expect("a producer")
+    config.set("bootstrap.servers", cluster.bootstrap_servers());
+    // A broker that was down a moment ago is asked again soon, and no message waits for ever.
+    config.set("reconnect.backoff.max.ms", "500").set("message.timeout.ms", "30000");
+    config.create().expect("a producer")
 }
 
 async fn produce_raw(cluster: &Cluster, partition: i32, payload: &str) {

@@ -65,6 +65,14 @@ impl Fleet {
         self.sql.column::<String>(&held).await.pop().expect("a node")
     }
 
+    /// Waits until what was delivered is behind the checkpoint.
+    async fn reached(&self, id: &str, cursor: i64) {
+        eventually("the checkpoint follows", || async {
+            (self.admin().state(id).await["checkpoint"]["cursor"] == cursor).then_some(())
+        })
+        .await;
+    }
+
     async fn epoch(&self, id: &str) -> i64 {
         self.sql.number(&format!("SELECT lease_epoch FROM datasource_state WHERE datasource_id = '{id}'")).await
     }
@@ -142,10 +150,7 @@ async fn a_node_that_overslept_writes_nothing() {
     let id = poller_datasource(&fleet.admin(), "numbers", poller(&source.url)).await;
     fleet.admin().publish(&id).await;
     fleet.arrived(&id, 10).await;
-    eventually("what was delivered is behind the checkpoint", || async {
-        (fleet.admin().state(&id).await["checkpoint"]["cursor"] == 10).then_some(())
-    })
-    .await;
+    fleet.reached(&id, 10).await;
     let holder = fleet.holder(&id).await;
     let (other, epoch) = (if holder == "a" { "b" } else { "a" }, fleet.epoch(&id).await);
 
@@ -177,6 +182,7 @@ async fn a_node_that_comes_back_goes_on_with_its_work() {
     let id = poller_datasource(&fleet.admin(), "numbers", poller(&source.url)).await;
     fleet.admin().publish(&id).await;
     fleet.arrived(&id, 10).await;
+    fleet.reached(&id, 10).await;
     let epoch = fleet.epoch(&id).await;
     fleet.nodes.remove("a").expect("it runs").kill();
     fleet.add("a").await;

@@ -216,6 +216,35 @@ async fn a_poller_runs_on_one_node_and_moves_when_it_dies() {
     assert_eq!(numbers.len(), numbers.iter().collect::<HashSet<_>>().len(), "no answer went to both: {numbers:?}");
 }
 
+/// A webhook is served by every node; what it counts is counted once, whichever node is asked.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_counters_of_a_webhook_are_those_of_both_nodes() {
+    const EACH: [u64; 2] = [7, 5];
+    let cluster = Cluster::start().await;
+    let admins = cluster.admins();
+    let id = admins[0].webhook("shared", open_webhook(json!({}))).await;
+    let version = admins[0].publish(&id).await;
+    let http = reqwest::Client::new();
+    for (node, count) in [&cluster.a, &cluster.b].into_iter().zip(EACH) {
+        let url = format!("{}/hooks/{id}", node.url);
+        for n in 0..count {
+            eventually("the node takes it under the version", || async {
+                let answer = http.post(&url).json(&json!({ "id": n })).send().await.ok()?;
+                (answer.status() == 202).then_some(())
+            })
+            .await;
+        }
+    }
+    admins[0].running(&id, version).await;
+    for admin in &admins {
+        eventually("both know of all", || async {
+            let state = admin.state(&id).await;
+            (state["metrics"]["delivered"] == json!(EACH.iter().sum::<u64>())).then_some(())
+        })
+        .await;
+    }
+}
+
 async fn holder(client: &Client, id: &str) -> String {
     let data = client.data("query($id: ID!) { datasource(id: $id) { state { node } } }", json!({ "id": id })).await;
     data["datasource"]["state"]["node"].as_str().expect("a node").to_owned()
