@@ -51,3 +51,29 @@ find_postgres() {
     done
     [ -n "$best" ] && printf '%s\n' "$best"
 }
+
+# Where a Node.js is put that the system's packages are too old for.
+NODE_HOME=target/tools/node
+
+node_fits() {
+    have npm && have node &&
+        node -e 'const [a, b] = process.versions.node.split(".").map(Number)
+            process.exit((a === 20 && b >= 19) || (a === 22 && b >= 12) || a > 22 ? 0 : 1)'
+}
+
+# Finds a Node.js that builds the console, and puts it first in PATH. With --install it also gets one where
+# that needs no question: from the system's packages or, where those are older, from the npm registry.
+use_node() {
+    local bin=$PWD/$NODE_HOME/node_modules/.bin
+    if [ -x "$bin/node" ]; then PATH=$bin:$PATH; fi
+    if node_fits; then return 0; fi
+    [ "${1:-}" = --install ] || return 1
+    if ! have npm && can_apt; then apt_install nodejs npm; fi
+    if ! node_fits && have npm; then
+        say "installing Node.js 22 from npm into $NODE_HOME"
+        npm install --prefix "$NODE_HOME" --no-save --no-fund --no-audit node@22 >&2 && PATH=$bin:$PATH
+    fi
+    node_fits
+}
+
+NODE_REMEDY='Install Node.js 22 (20.19 or newer works): https://nodejs.org'

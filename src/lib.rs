@@ -6,7 +6,7 @@
 //! | floor | modules | holds |
 //! |---|---|---|
 //! | F5 wiring | [`server`], [`cli`] | composition root, commands |
-//! | F4 transports | [`graphql`], [`rest`] | parse, call one use-case, shape the answer |
+//! | F4 transports | [`graphql`], [`rest`], [`console`] | parse, call one use-case, shape the answer |
 //! | F3 use-cases | [`app`] | authorise, validate, one transaction, notify |
 //! | F2 data plane | [`registry`], [`connectors`], [`sinks`] | what runs a published version |
 //! | F1 services | [`store`], [`auth`], [`secrets`], [`telemetry`], [`egress`] | database, identity, keys, metrics, the way out |
@@ -17,6 +17,7 @@ pub mod auth;
 pub mod cli;
 pub mod config;
 pub mod connectors;
+pub mod console;
 pub mod domain;
 pub mod egress;
 pub mod error;

@@ -137,7 +137,7 @@ impl Server {
 
     /// Creates, publishes and starts a datasource; answers with its id.
     pub async fn create(&self, name: &str, config: &Value) -> String {
-        let created = self.call("POST", "/datasources", &json!({ "name": name, "config": config })).await;
+        let created = self.call("POST", "/datasources", &json!({ "name": name, "type": config["connector"]["type"], "config": config })).await;
         let id = created["id"].as_str().expect("an id").to_owned();
         self.call("POST", &format!("/datasources/{id}/publish"), &json!({})).await;
         id

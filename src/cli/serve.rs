@@ -30,12 +30,13 @@ pub(super) async fn run(settings: Settings, serve: ServeSettings) -> Result<(), 
 fn banner(base: &str, token: &str) -> Result<(), String> {
     print(&format!(
         "\nDatasource Studio runs in embedded mode (SQLite, loopback only, keys under the data directory).\n\n  \
+         Console    {base}/\n  \
          GraphiQL   {base}/graphql\n  \
          REST       {base}/api/docs\n  \
          Webhooks   {base}/hooks/<datasource id>\n  \
          Metrics    {base}/metrics\n  \
          Health     {base}/health/ready\n\n  \
-         Admin token, valid for 24 hours (GraphiQL has it already):\n  {token}\n"
+         Admin token, valid for 24 hours (the console and GraphiQL have it already):\n  {token}\n"
     ))
 }
 

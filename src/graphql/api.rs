@@ -6,15 +6,38 @@ use std::time::Duration;
 
 use axum::extract::{ConnectInfo, FromRequestParts};
 use axum::http::request::Parts;
+use axum::http::{HeaderMap, header};
 
 use super::Gateway;
 use crate::app::OpContext;
 use crate::auth::jwt::Verifier;
 use crate::domain::{CLIENT_HEADER, ManagedBy};
 
-/// The token that GraphiQL starts with; only in embedded mode there is one.
+/// The token that GraphiQL and the console start with; only in embedded mode there is one.
 #[derive(Clone, Default)]
 pub struct EmbeddedToken(pub Option<Arc<dyn Fn() -> Option<String> + Send + Sync>>);
+
+impl EmbeddedToken {
+    /// The token goes only to a page that was opened under a name of this machine: a site that lets its
+    /// own name point here (DNS rebinding) gets a page without one.
+    pub fn for_page(&self, headers: &HeaderMap) -> Option<String> {
+        self.0.as_ref().filter(|_| is_local(headers)).and_then(|mint| mint())
+    }
+}
+
+/// Nor through a proxy, which would pass on whoever asks it.
+fn is_local(headers: &HeaderMap) -> bool {
+    const PROXIED: [&str; 5] = ["forwarded", "via", "x-forwarded-for", "x-forwarded-host", "x-real-ip"];
+    if PROXIED.iter().any(|name| headers.contains_key(*name)) {
+        return false;
+    }
+    let host = headers.get(header::HOST).and_then(|v| v.to_str().ok()).unwrap_or_default();
+    let name = match host.strip_prefix('[') {
+        Some(rest) => rest.split(']').next().unwrap_or_default(),
+        None => host.split(':').next().unwrap_or_default(),
+    };
+    name.eq_ignore_ascii_case("localhost") || name.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())
+}
 
 #[derive(Clone)]
 pub(super) struct Api {

@@ -15,31 +15,15 @@ struct Assets;
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; \
                       font-src data:; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
-/// The token goes only to a page that was opened under a name of this machine: a site that lets its
-/// own name point here (DNS rebinding) gets a page without one.
 pub(super) fn page(token: &EmbeddedToken, headers: &HeaderMap) -> Response {
     let Some(file) = Assets::get("index.html") else { return StatusCode::NOT_FOUND.into_response() };
-    let token = token.0.as_ref().filter(|_| is_local(headers)).and_then(|mint| mint());
+    let token = token.for_page(headers);
     let config = json!({ "token": token, "endpoint": "/graphql", "wsEndpoint": "/graphql/ws" });
     // `<` would end the script element that holds it.
     let config = config.to_string().replace('<', "\\u003c");
     let page = String::from_utf8_lossy(&file.data).replace("__STUDIO_CONFIG__", &config);
     let headers = [(header::CONTENT_SECURITY_POLICY, POLICY), (header::CACHE_CONTROL, "no-store")];
     (headers, Html(page)).into_response()
-}
-
-/// Nor through a proxy, which would pass on whoever asks it.
-fn is_local(headers: &HeaderMap) -> bool {
-    const PROXIED: [&str; 5] = ["forwarded", "via", "x-forwarded-for", "x-forwarded-host", "x-real-ip"];
-    if PROXIED.iter().any(|name| headers.contains_key(*name)) {
-        return false;
-    }
-    let host = headers.get(header::HOST).and_then(|v| v.to_str().ok()).unwrap_or_default();
-    let name = match host.strip_prefix('[') {
-        Some(rest) => rest.split(']').next().unwrap_or_default(),
-        None => host.split(':').next().unwrap_or_default(),
-    };
-    name.eq_ignore_ascii_case("localhost") || name.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback())
 }
 
 pub(super) async fn asset(Path(path): Path<String>) -> Response {

@@ -17,6 +17,7 @@ use tracing::Instrument;
 use crate::app::App;
 use crate::auth::jwt::Verifier;
 use crate::config::{NodeRole, Settings};
+use crate::console;
 use crate::graphql::{self, EmbeddedToken, Gateway};
 use crate::rest;
 use crate::telemetry::Metrics;
@@ -40,15 +41,22 @@ pub(super) fn routes(
         let timed = Router::new().merge(hooks).merge(api);
         let timeout = settings.node.request_timeout.0;
         let timed = timed.layer(from_fn(move |request: Request, next: Next| within(timeout, request, next)));
-        router = router.merge(timed).merge(graphql::routes(gateway, verifier, token, timeout));
+        let page = console::routes(token.clone());
+        router = router.merge(timed).merge(page).merge(graphql::routes(gateway, verifier, token.clone(), timeout));
     }
+    let pages = role.serves_api().then_some(token);
     let compress =
         CompressionLayer::new().compress_when(SizeAbove::new(1_024).and(NotForContentType::new("text/event-stream")));
     let header = |name: HeaderName, value: &'static str| {
         SetResponseHeaderLayer::if_not_present(name, HeaderValue::from_static(value))
     };
     router
-        .fallback(rest::not_found)
+        .fallback(move |request: Request| async move {
+            match pages.as_ref().and_then(|token| console::navigation(token, &request)) {
+                Some(page) => page,
+                None => rest::not_found(request.headers().clone()).await,
+            }
+        })
         .method_not_allowed_fallback(rest::method_not_allowed)
         .layer(CatchPanicLayer::custom(panicked))
         .layer(compress)

@@ -5,6 +5,7 @@
 
 mod authz_matrix;
 mod connectors;
+mod console;
 mod docs;
 mod gitops;
 mod graphql;

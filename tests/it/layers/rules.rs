@@ -18,6 +18,7 @@ pub(super) const FLOORS: &[(&str, u8)] = &[
     ("app", 3),
     ("graphql", 4),
     ("rest", 4),
+    ("console", 4),
     ("server", 5),
     ("cli", 5),
 ];
@@ -32,6 +33,8 @@ const SIDEWAYS: &[(&str, &str)] = &[
     ("registry", "connectors"),
     ("registry", "sinks"),
     ("cli", "server"),
+    // The console hands the same token to its page as GraphiQL does.
+    ("console", "graphql"),
 ];
 
 /// Edges that point down and are refused all the same.
