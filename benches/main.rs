@@ -15,6 +15,10 @@ mod mapping;
 mod reload;
 mod support;
 
+/// As the server has it: a floor with a slower one would flatter.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 type Bench = fn() -> Pin<Box<dyn Future<Output = ()>>>;
 
 const BENCHES: [(&str, Bench); 4] = [

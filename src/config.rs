@@ -115,6 +115,13 @@ impl Settings {
                 registry.lease_ttl, registry.heartbeat_interval
             ));
         }
+        if registry.drain_grace.0 > self.node.shutdown_grace.0 {
+            return Err(format!(
+                "--drain-grace (STUDIO_DRAIN_GRACE) is {}, and must be at most --shutdown-grace ({}): a shutdown waits \
+                 no longer for a worker than for all of them",
+                registry.drain_grace, self.node.shutdown_grace
+            ));
+        }
         if registry.hook_max_body == 0 {
             return Err("--hook-max-body (STUDIO_HOOK_MAX_BODY) must be at least 1".into());
         }
@@ -138,7 +145,7 @@ pub struct NodeSettings {
     pub data_dir: PathBuf,
 
     /// Name of this node, unique among the nodes on one database [default: a random name]
-    #[arg(long, env = "STUDIO_NODE_NAME", value_name = "NAME", global = true)]
+    #[arg(long, env = "STUDIO_NODE_NAME", value_name = "NAME", value_parser = node_name, global = true)]
     pub node_name: Option<String>,
 
     /// URL under which clients reach this server [default: http:// and the listen address]
@@ -159,7 +166,7 @@ pub struct NodeSettings {
     #[arg(long, env = "STUDIO_LOG_FORMAT", value_enum, default_value = "pretty", global = true)]
     pub log_format: LogFormat,
 
-    /// How long a shutdown waits for requests and workers
+    /// How long a shutdown waits for requests, workers and jobs
     #[arg(long, env = "STUDIO_SHUTDOWN_GRACE", value_name = "DURATION", default_value = "20s", global = true)]
     pub shutdown_grace: HumanDuration,
 
@@ -326,7 +333,7 @@ pub struct RegistrySettings {
     #[arg(long, env = "STUDIO_RECONCILE_INTERVAL", value_name = "DURATION", default_value = "3s", global = true)]
     pub reconcile_interval: HumanDuration,
 
-    /// How long a worker that is replaced or stopped may finish what it began
+    /// How long a worker that is replaced or stopped, and a job that is cancelled, may finish what it began
     #[arg(long, env = "STUDIO_DRAIN_GRACE", value_name = "DURATION", default_value = "10s", global = true)]
     pub drain_grace: HumanDuration,
 
@@ -335,7 +342,8 @@ pub struct RegistrySettings {
     pub dead_letter_retention: HumanDuration,
 
     /// Most dead letters that a datasource keeps; the oldest go first
-    #[arg(long, env = "STUDIO_DEAD_LETTERS_MAX", value_name = "COUNT", default_value_t = 100_000, global = true)]
+    #[arg(long, env = "STUDIO_DEAD_LETTERS_MAX", value_name = "COUNT", default_value_t = 100_000,
+        value_parser = clap::value_parser!(u64).range(1..), global = true)]
     pub dead_letters_max: u64,
 
     /// How often dead letters and other old things are looked through
@@ -371,6 +379,15 @@ impl std::str::FromStr for EgressRule {
         }
         Ok(Self::Host(text.to_ascii_lowercase()))
     }
+}
+
+/// It stands in logs, metrics, leases and tables of the studio.
+fn node_name(text: &str) -> Result<String, String> {
+    let printable = text.bytes().all(|byte| byte.is_ascii_graphic() || byte == b' ');
+    if printable && !text.trim().is_empty() && text.len() <= 100 {
+        return Ok(text.to_owned());
+    }
+    Err("must be 1 to 100 printable ASCII characters".to_owned())
 }
 
 /// Gives `command` the values of a TOML file as defaults, below flags and environment.

@@ -35,7 +35,7 @@ end
     )
     .expect("a script");
     let mut wrk = Command::new("wrk");
-    wrk.args(["-t1", &format!("-c{connections}"), &format!("-d{seconds}s"), "-s"]);
+    wrk.args(["-t1", "--timeout", "30s", &format!("-c{connections}"), &format!("-d{seconds}s"), "-s"]);
     wrk.arg(script.path()).arg(url).stdin(Stdio::null());
     let wrk = tokio::task::spawn_blocking(move || wrk.output()).await.expect("no panic").expect("wrk runs");
     let text = String::from_utf8_lossy(&wrk.stdout);

@@ -68,7 +68,7 @@ impl Home {
             .env("STUDIO_JWT_SECRET", "a-secret-for-benchmarks-of-32-bytes-or-more")
             .env("STUDIO_MASTER_KEY", "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=")
             .env("STUDIO_EGRESS_ALLOW", "127.0.0.1")
-            .env("STUDIO_LOG", "warn")
+            .env("STUDIO_LOG", "error")
             .stdin(Stdio::null());
         if let Some(url) = &self.database_url {
             command.env("DATABASE_URL", url);
@@ -80,7 +80,7 @@ impl Home {
     pub fn import(&self, documents: impl Iterator<Item = Value>) {
         let dir = tempfile::tempdir().expect("a directory");
         for (i, document) in documents.enumerate() {
-            let path: PathBuf = dir.path().join(format!("{i:05}.json"));
+            let path: PathBuf = dir.path().join(format!("{i:05}.yaml"));
             std::fs::write(path, document.to_string()).expect("a file");
         }
         let done = self.command("import").arg(dir.path()).stdout(Stdio::null()).status().expect("the program runs");
@@ -137,7 +137,13 @@ impl Server {
 
     /// Creates, publishes and starts a datasource; answers with its id.
     pub async fn create(&self, name: &str, config: &Value) -> String {
-        let created = self.call("POST", "/datasources", &json!({ "name": name, "type": config["connector"]["type"], "config": config })).await;
+        let created = self
+            .call(
+                "POST",
+                "/datasources",
+                &json!({ "name": name, "type": config["connector"]["type"], "config": config }),
+            )
+            .await;
         let id = created["id"].as_str().expect("an id").to_owned();
         self.call("POST", &format!("/datasources/{id}/publish"), &json!({})).await;
         id

@@ -256,7 +256,7 @@ impl App {
         Ok(row)
     }
 
-    /// Stops the worker and hides the datasource; its name becomes free.
+    /// Stops the worker, cancels the jobs and hides the datasource; its name becomes free.
     pub async fn archive_datasource(
         &self,
         ctx: &OpContext,
@@ -292,7 +292,9 @@ impl App {
         }
         let row = tx.save_datasource(proof, touch(ctx, row)).await?;
         tx.set_desired(proof, row.id, DesiredState::Stopped).await?;
-        ctx.journal(tx, Journal { reason, ..journal(&row, EventType::Archived, json!({})) });
+        let cancelled = tx.cancel_open_jobs(proof, row.id).await?;
+        let details = if cancelled.is_empty() { json!({}) } else { json!({ "cancelledJobs": cancelled }) };
+        ctx.journal(tx, Journal { reason, ..journal(&row, EventType::Archived, details) });
         Ok(row)
     }
 

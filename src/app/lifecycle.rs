@@ -67,6 +67,7 @@ impl App {
         let version = Version { secret_pins: pins, ..version };
         let out = self.go_live(ctx, &proof, &mut tx, row, version, EventType::Published, input.comment).await?;
         tx.commit().await?;
+        self.runs_from_now_on(&out.0);
         self.metrics.lifecycle_event(EventType::Published);
         Ok(out)
     }
@@ -103,6 +104,7 @@ impl App {
         }
         let out = self.go_live(ctx, &proof, &mut tx, row, version, EventType::RolledBack, input.comment).await?;
         tx.commit().await?;
+        self.runs_from_now_on(&out.0);
         self.metrics.lifecycle_event(EventType::RolledBack);
         Ok(out)
     }
@@ -133,6 +135,7 @@ impl App {
         let entry = journal(&row, EventType::Restarted, json!({}));
         ctx.journal(&mut tx, Journal { version: row.current_version, reason, ..entry });
         tx.commit().await?;
+        self.runs_from_now_on(&row);
         self.metrics.lifecycle_event(EventType::Restarted);
         Ok(row)
     }
@@ -162,8 +165,18 @@ impl App {
         }
         let (row, event) = self.set_running_within(ctx, proof, &mut tx, row, wanted, reason).await?;
         tx.commit().await?;
+        if wanted == DesiredState::Running {
+            self.runs_from_now_on(&row);
+        }
         self.metrics.lifecycle_event(event);
         Ok(row)
+    }
+
+    /// Before the caller hears of it: a sender may post the moment after, sooner than this node looks.
+    fn runs_from_now_on(&self, row: &Datasource) {
+        if row.status != DatasourceStatus::Disabled {
+            self.registry.expect(&row.connector_type, row.id);
+        }
     }
 
     /// What is published runs, or does not, from now on.

@@ -66,6 +66,29 @@ pub(super) fn text(bytes: &[u8]) -> Value {
     }
 }
 
+/// Parts of the names of headers that prove who somebody is.
+const CREDENTIALS: [&str; 10] = [
+    "secret",
+    "token",
+    "signature",
+    "hmac",
+    "password",
+    "credential",
+    "authorization",
+    "cookie",
+    "apikey",
+    // A proxy's word for a certificate of a client: X-Forwarded-Client-Cert.
+    "clientcert",
+];
+
+/// Whether a header of this name may carry a credential, or a proof made with one. Rather one header
+/// too many: what is in an envelope goes to sinks, samples and dead letters.
+pub(super) fn is_credential(header: &str) -> bool {
+    let plain = header.chars().filter(char::is_ascii_alphanumeric).map(|c| c.to_ascii_lowercase());
+    let plain: String = plain.collect();
+    CREDENTIALS.iter().any(|part| plain.contains(part))
+}
+
 /// Headers by name; of several with one name an array.
 pub(super) fn headers<'a>(pairs: impl Iterator<Item = (&'a str, Value)>) -> Value {
     let mut found = Map::new();
@@ -115,6 +138,35 @@ mod tests {
         let expected = vec![wrap(&metadata, json!({"n": 1})), wrap(&metadata, json!({"n": 2}))];
         assert_eq!(FIELDS.decode(&shown, |p| parse(p).map(|v| vec![v])), Ok(expected));
         assert_eq!(sample(b"{oops", &metadata, Err("no".into())), b"{oops");
+    }
+
+    #[test]
+    fn a_header_that_is_called_like_a_credential_is_one() {
+        for name in [
+            "Authorization",
+            "Proxy-Authorization",
+            "Cookie",
+            "Set-Cookie",
+            "X-Api-Key",
+            "api_key",
+            "APIKEY",
+            "X-Gitlab-Token",
+            "X-Auth-Token",
+            "X-Amz-Security-Token",
+            "X-Hub-Signature-256",
+            "Webhook-Signature",
+            "X-Shopify-Hmac-Sha256",
+            "X-Webhook-Secret",
+            "X-User-Password",
+            "X-Credentials",
+            "X-Forwarded-Client-Cert",
+            "x-ssl-client-cert",
+        ] {
+            assert!(is_credential(name), "{name}");
+        }
+        for name in ["X-Request-Id", "Content-Type", "X-GitHub-Event", "Idempotency-Key", "Webhook-Id", "traceparent"] {
+            assert!(!is_credential(name), "{name}");
+        }
     }
 
     #[test]

@@ -170,6 +170,7 @@ pub trait Outlet: Send + Sync {
     async fn deliver(&self, documents: Vec<Value>, checkpoint: Option<Value>) -> Result<(), ConnectorError>;
 
     /// Sets aside a payload that cannot be decoded, as `on_error` says: kept as a dead letter or dropped.
+    /// It is safe when the next [`Self::deliver`] returned, which therefore must come, if without a document.
     /// With `stop` it is the error that ends the worker.
     async fn refuse(&self, payload: &[u8], why: ConnectorError) -> Result<(), ConnectorError>;
 

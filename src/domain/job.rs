@@ -60,14 +60,27 @@ pub struct JobProgress {
     /// Records that could not be mapped or delivered; they are dead letters.
     pub failed: u64,
     pub skipped: u64,
+    /// When a node took the job last, and what was read by then. Absent in what an older build stored.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub since: Option<(Timestamp, u64)>,
+}
+
+impl JobProgress {
+    /// Whether there was something, and nothing of it arrived or was passed over on purpose.
+    pub fn all_failed(&self) -> bool {
+        self.failed > 0 && self.delivered == 0 && self.skipped == 0
+    }
 }
 
 impl Job {
-    /// Documents per second since the start; `None` before there is something to tell.
+    /// Documents per second since a node took it last: the time in which nobody had it says nothing about its
+    /// pace. `None` before there is something to tell.
     pub fn rate(&self) -> Option<f64> {
         let end = self.finished_at.unwrap_or(self.updated_at);
-        let seconds = (end - self.started_at?).as_seconds_f64();
-        (seconds > 0.0 && self.progress.read > 0).then(|| self.progress.read as f64 / seconds)
+        let (since, before) = self.progress.since.or_else(|| self.started_at.map(|at| (at, 0)))?;
+        let read = self.progress.read.saturating_sub(before);
+        let seconds = (end - since).as_seconds_f64();
+        (seconds > 0.0 && read > 0).then(|| read as f64 / seconds)
     }
 
     /// Seconds until the end at this rate, where the total is known.
@@ -157,6 +170,35 @@ impl BackfillRange {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn rate_and_eta_are_those_of_the_last_run() {
+        let taken = "2026-03-02T00:00:00Z".parse::<Timestamp>().expect("a time");
+        let progress =
+            JobProgress { read: 1_100, total: Some(2_000), since: Some((taken, 1_000)), ..JobProgress::default() };
+        let mut job = Job {
+            id: Uuid::nil(),
+            tenant: Tenant { org: "acme".into(), project: "default".into() },
+            datasource_id: Uuid::nil(),
+            task: JobTask::Replay(DeadLetterFilter::default()),
+            status: JobStatus::Running,
+            version: 1,
+            checkpoint: None,
+            progress,
+            error: None,
+            cancel_requested: false,
+            node: None,
+            epoch: 2,
+            created_at: taken,
+            created_by: "somebody".to_owned(),
+            started_at: Some(taken - chrono::TimeDelta::days(1)),
+            finished_at: None,
+            updated_at: taken + chrono::TimeDelta::seconds(10),
+        };
+        assert_eq!((job.rate(), job.eta()), (Some(10.0), Some(90.0)), "the day without a node does not count");
+        job.progress.read = 1_000;
+        assert_eq!((job.rate(), job.eta()), (None, None), "nothing was read yet since then");
+    }
 
     fn range(text: &str) -> BackfillRange {
         serde_json::from_str(text).expect("a range")

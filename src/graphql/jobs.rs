@@ -121,7 +121,7 @@ struct JobProgress {
     failed: u64,
     /// Records that were passed over.
     skipped: u64,
-    /// Documents per second since the start.
+    /// Documents per second since a node took it last.
     rate: Option<f64>,
     /// Seconds to the end at this rate; null where the total is not known.
     eta_seconds: Option<f64>,

@@ -1,21 +1,23 @@
 //! Where pushed records come in: every node serves every push source that should run.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::sync::Notify;
 use uuid::Uuid;
 
-use super::Limiter;
+use super::circuit;
+use super::lookup::LookUps;
 use super::pipeline::{Group, Pipeline};
 use super::stats::Delivered;
 use super::supervisor::fsm::Failure;
+use super::throttle::Rate;
 use crate::connectors::{PushRefusal, PushRequest, PushSource};
 
 /// How soon a sender may come again whose webhook has no worker yet.
-const WORKER_WAIT: Duration = Duration::from_secs(1);
+pub(super) const WORKER_WAIT: Duration = Duration::from_secs(1);
 /// How soon a sender may come again after the sink failed.
 const SINK_WAIT: Duration = Duration::from_secs(5);
 
@@ -23,10 +25,11 @@ const SINK_WAIT: Duration = Duration::from_secs(5);
 #[derive(Default)]
 pub struct IngestTable {
     workers: RwLock<HashMap<Uuid, Arc<PushWorker>>>,
-    /// The push sources that should run here, whether their workers do or not.
-    expected: RwLock<HashSet<Uuid>>,
+    /// The push sources that should run here, whether their workers do or not, and since when that is known.
+    expected: RwLock<HashMap<Uuid, Instant>>,
     /// Whether `expected` was ever complete.
     settled: AtomicBool,
+    look_ups: LookUps,
 }
 
 /// What became of an accepted request.
@@ -54,7 +57,7 @@ pub struct PushWorker {
     source: Arc<dyn PushSource>,
     pipeline: Arc<Pipeline>,
     group: Arc<Group>,
-    limiter: Option<Limiter>,
+    rate: Option<Rate>,
     /// Held for reading by every request under way; closed for good by a drain.
     gate: tokio::sync::RwLock<bool>,
     failure: Mutex<Option<Failure>>,
@@ -67,11 +70,17 @@ impl IngestTable {
     }
 
     pub(super) fn expect(&self, id: Uuid) {
-        self.expected.write().unwrap_or_else(PoisonError::into_inner).insert(id);
+        self.expected.write().unwrap_or_else(PoisonError::into_inner).insert(id, Instant::now());
     }
 
-    pub(super) fn expect_no_more(&self, id: Uuid) {
-        self.expected.write().unwrap_or_else(PoisonError::into_inner).remove(&id);
+    /// What should not run any more, by what was `asked` of the database then; it does not tell of later.
+    pub(super) fn expect_no_more(&self, asked: Instant, unwanted: impl Fn(Uuid) -> bool) {
+        let mut expected = self.expected.write().unwrap_or_else(PoisonError::into_inner);
+        expected.retain(|id, since| *since >= asked || !unwanted(*id));
+    }
+
+    pub(super) fn look_ups(&self) -> &LookUps {
+        &self.look_ups
     }
 
     /// From now on, what is not expected does not exist.
@@ -93,7 +102,7 @@ impl IngestTable {
 
     /// Senders give up on what is not found, so a webhook that only waits for its worker must not say so.
     fn absent(&self, id: Uuid) -> IngestError {
-        let expected = self.expected.read().unwrap_or_else(PoisonError::into_inner).contains(&id);
+        let expected = self.expected.read().unwrap_or_else(PoisonError::into_inner).contains_key(&id);
         if expected || !self.settled.load(Ordering::Acquire) {
             IngestError::Unavailable(WORKER_WAIT)
         } else {
@@ -120,7 +129,7 @@ impl PushWorker {
             source,
             pipeline,
             group: Arc::default(),
-            limiter: limit.and_then(super::limiter),
+            rate: limit.and_then(Rate::new),
             gate: tokio::sync::RwLock::new(true),
             failure: Mutex::new(None),
             failed: Notify::new(),
@@ -138,11 +147,21 @@ impl PushWorker {
 
     async fn deliver(&self, request: &PushRequest) -> Result<Receipt, IngestError> {
         let documents = self.source.accept(request).map_err(IngestError::Refused)?;
-        if let Some(limiter) = &self.limiter {
-            super::admit(limiter).map_err(IngestError::RateLimited)?;
+        let documents_in = documents.len().max(1) as u64;
+        if let Some(rate) = self.rate {
+            let admitted = self.pipeline.stats.throttle.admit(rate, Instant::now(), documents_in);
+            admitted.map_err(IngestError::RateLimited)?;
         }
         match self.group.deliver(&self.pipeline, documents).await {
-            Ok(outcome) => Ok(Receipt { version: self.pipeline.version, outcome }),
+            Ok(outcome) => {
+                // How many records a document holds shows only now; the next requests wait for them.
+                let records = outcome.delivered + outcome.failed + outcome.skipped;
+                if let Some(rate) = self.rate {
+                    let more = records.saturating_sub(documents_in);
+                    self.pipeline.stats.throttle.charge(rate, Instant::now(), more);
+                }
+                Ok(Receipt { version: self.pipeline.version, outcome })
+            }
             Err(error) if error.code == "record_failed" => {
                 self.fail(Failure {
                     code: error.code.into(),
@@ -153,7 +172,14 @@ impl PushWorker {
                 Err(IngestError::Unprocessable(error.message))
             }
             Err(error) => {
-                self.pipeline.log(tracing::Level::WARN, None, &format!("a request could not be delivered: {error}"));
+                // That the circuit opened was told when it did; each request that it refuses would flood the log.
+                if error.code != circuit::OPEN {
+                    self.pipeline.log(
+                        tracing::Level::WARN,
+                        None,
+                        &format!("a request could not be delivered: {error}"),
+                    );
+                }
                 Err(IngestError::Unavailable(error.retry_after().unwrap_or(SINK_WAIT)))
             }
         }

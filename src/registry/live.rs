@@ -11,14 +11,14 @@ use std::sync::atomic::{AtomicI64, AtomicU8, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
-use governor::Quota;
+use governor::{DefaultDirectRateLimiter, Quota};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::{broadcast, mpsc};
 use uuid::Uuid;
 
-use super::{Limiter, Shared};
+use super::Shared;
 use crate::domain::{LogLevel, Record, Timestamp, now};
 use crate::store::feed::LIVE_MAX;
 
@@ -106,7 +106,7 @@ pub struct View {
 
 struct Channel<T> {
     sender: broadcast::Sender<Arc<T>>,
-    limit: Limiter,
+    limit: DefaultDirectRateLimiter,
     passed: AtomicU64,
 }
 
@@ -114,7 +114,7 @@ impl<T> Channel<T> {
     fn new() -> Self {
         Self {
             sender: broadcast::channel(BACKLOG).0,
-            limit: Limiter::direct(Quota::per_second(PER_SECOND)),
+            limit: DefaultDirectRateLimiter::direct(Quota::per_second(PER_SECOND)),
             passed: AtomicU64::new(0),
         }
     }

@@ -10,23 +10,23 @@ mod fence;
 mod ingest;
 mod jobs;
 pub mod live;
+mod lookup;
 mod pipeline;
 mod plan;
 mod reconcile;
 mod share;
 mod stats;
 mod supervisor;
+mod throttle;
 mod worker;
 mod workers;
 
 use std::collections::HashMap;
-use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use governor::clock::Clock as _;
 use tokio::sync::{Notify, Semaphore};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
@@ -39,7 +39,7 @@ pub use supervisor::fsm::Failure;
 pub use worker::parse_sink;
 
 use crate::config::NodeRole;
-use crate::connectors::{Catalog, ConnectorContext, PushRequest};
+use crate::connectors::{Catalog, ConnectorContext, Placement, PushRequest};
 use crate::domain::{SecretPins, Tenant, Timestamp, WorkerMetrics};
 use crate::egress::Egress;
 use crate::mapping::{Document, SinkSection};
@@ -61,7 +61,7 @@ pub struct Deps {
     /// Under which files are read: by an object store of this machine, and by a backfill.
     pub input_dir: PathBuf,
     pub default_sink: SinkSection,
-    /// How long a worker that is replaced or stopped may finish what it began.
+    /// How long a worker that is replaced or stopped, and a job that is cancelled, may finish what it began.
     pub drain_grace: Duration,
     /// Whether the leases of this node still hold.
     pub fence: Arc<Fence>,
@@ -120,6 +120,8 @@ pub(crate) struct Shared {
     stop: CancellationToken,
     /// Cancelled when nothing runs here any more.
     drained: CancellationToken,
+    /// Cancelled when no job runs here any more.
+    jobs_ended: CancellationToken,
     /// Told when there is a reason to compare all that should run with all that runs.
     look_asked: Notify,
     /// Whether somebody is about to ask for such a look.
@@ -150,6 +152,7 @@ impl Registry {
             stats: Mutex::default(),
             stop: CancellationToken::new(),
             drained: CancellationToken::new(),
+            jobs_ended: CancellationToken::new(),
             look_asked: Notify::new(),
             look_planned: AtomicBool::new(false),
             job_asked: Notify::new(),
@@ -197,7 +200,19 @@ impl Registry {
 
     /// Takes one pushed request; see [`IngestError`] for what can go wrong.
     pub async fn ingest(&self, id: Uuid, request: &PushRequest) -> Result<Receipt, IngestError> {
-        self.0.ingest.accept(id, request).await
+        match self.0.ingest.accept(id, request).await {
+            Err(IngestError::NotFound) => Err(self.0.not_here(id).await),
+            result => result,
+        }
+    }
+
+    /// From now on requests for a datasource that was just told to run are not refused as unknown,
+    /// though its worker still starts.
+    pub fn expect(&self, connector_type: &str, id: Uuid) {
+        let connector = self.connectors().get(connector_type);
+        if self.0.node.role.serves_api() && connector.is_some_and(|c| c.spec().placement == Placement::EveryNode) {
+            self.0.ingest.expect(id);
+        }
     }
 
     /// The counters of a worker on this node, fresher than its last report.
@@ -225,23 +240,5 @@ impl Registry {
 impl Shared {
     fn stats(&self) -> std::sync::MutexGuard<'_, HashMap<Uuid, Arc<Stats>>> {
         self.stats.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-pub(crate) type Limiter = governor::DefaultDirectRateLimiter;
-
-pub(crate) fn limiter(records_per_second: u32) -> Option<Limiter> {
-    NonZeroU32::new(records_per_second).map(|n| Limiter::direct(governor::Quota::per_second(n)))
-}
-
-/// One request of a client that can come again; refused with the time until it may.
-pub(crate) fn admit(limiter: &Limiter) -> Result<(), Duration> {
-    limiter.check().map_err(|early| early.wait_time_from(governor::clock::DefaultClock::default().now()))
-}
-
-/// Waits as long as `records` take at the limited rate.
-pub(crate) async fn pace(limiter: &Limiter, records: u64) {
-    for _ in 0..records {
-        limiter.until_ready().await;
     }
 }

@@ -37,12 +37,12 @@ impl Registry {
             shared.watch(signals),
             shared.keep_leases(),
             shared.keep_counters(),
-            super::jobs::work(shared),
+            shared.work_on_jobs(),
             super::live::relay(shared)
         );
     }
 
-    /// Ends the loops, drains all workers within `grace` and gives the leases back.
+    /// Ends the loops, drains all workers and jobs within `grace` and gives the leases back.
     pub async fn shutdown(&self, grace: Duration) {
         let shared = &self.0;
         shared.stop.cancel();
@@ -52,9 +52,13 @@ impl Registry {
         }
         let entries = std::mem::take(&mut shared.workers.lock().await.entries);
         let mut drains: JoinSet<()> = entries.into_values().map(|entry| entry.shutdown()).collect();
-        let all = async { while drains.join_next().await.is_some() {} };
+        let all = async {
+            while drains.join_next().await.is_some() {}
+            // They need the database once more, to go back to the queue.
+            shared.jobs_ended.cancelled().await;
+        };
         if tokio::time::timeout(grace, all).await.is_err() {
-            tracing::warn!("some workers did not drain in time; what they had not acknowledged is read again");
+            tracing::warn!("some workers or jobs did not drain in time; what they had not acknowledged is read again");
         }
         shared.drained.cancel();
         shared.flush_metrics().await;
@@ -62,6 +66,11 @@ impl Registry {
 }
 
 impl Shared {
+    async fn work_on_jobs(self: &Arc<Self>) {
+        super::jobs::work(self).await;
+        self.jobs_ended.cancel();
+    }
+
     async fn join(&self) {
         while let Err(error) = self.deps.store.join(&self.identity, self.node.lease_ttl).await {
             tracing::warn!(%error, detail = error.detail(), "this node could not present itself; trying again");
@@ -126,6 +135,7 @@ impl Shared {
         self.renew_if_late().await;
         self.workers.lock().await.overtaken.clear();
         let nodes = self.deps.store.nodes().await?;
+        let asked = Instant::now();
         let work = self.deps.store.assignments(None).await?;
         self.deps.store.settle_stopped().await?;
         for unknown in work.iter().filter(|w| self.placement(w).is_none()) {
@@ -137,7 +147,7 @@ impl Shared {
         let (take, give) = {
             let mut workers = self.workers.lock().await;
             let wanted = work.iter().map(|w| w.key()).collect();
-            workers.tidy(self, &wanted);
+            workers.tidy(self, &wanted, asked);
             workers.cluster.replace(nodes, work.iter().filter(|w| self.placement(w) == Some(Placement::Leased)));
             if self.node.role == NodeRole::Gateway {
                 Default::default()
@@ -159,14 +169,16 @@ impl Shared {
     async fn reconcile_some(self: &Arc<Self>, ids: &HashSet<Uuid>) -> Result<()> {
         self.stats().iter().filter(|(id, _)| ids.contains(id)).for_each(|(_, stats)| stats.ask_recount());
         let all: Vec<_> = ids.iter().copied().collect();
+        let asked = Instant::now();
         let work = self.deps.store.assignments(Some(&all)).await?;
         let wanted: HashSet<_> = work.iter().map(|w| w.key()).collect();
         let take = {
             let mut workers = self.workers.lock().await;
             workers.overtaken.extend(ids);
+            let runs: HashSet<_> = work.iter().map(|w| w.datasource_id).collect();
+            self.ingest.expect_no_more(asked, |id| ids.contains(&id) && !runs.contains(&id));
             for (key, entry) in &mut workers.entries {
                 if ids.contains(&key.datasource_id) && !wanted.contains(key) {
-                    self.ingest.expect_no_more(key.datasource_id);
                     entry.rest(true);
                 }
             }

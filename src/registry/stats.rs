@@ -1,4 +1,4 @@
-//! What the workers of a datasource on this node have in common: counters and the circuit to the sink. It outlives each of them.
+//! What the workers of a datasource on this node have in common: counters, the rate limit and the circuit to the sink. It outlives each of them.
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use super::circuit::Circuit;
+use super::throttle::Throttle;
 use crate::domain::{CircuitState, Tenant, Timestamp, WorkerMetrics, now};
 use crate::telemetry::{DatasourceMetrics, RecordOutcome};
 
@@ -16,6 +17,7 @@ pub struct Stats {
     tenant: Tenant,
     pub prometheus: Arc<DatasourceMetrics>,
     pub circuit: Circuit,
+    pub throttle: Throttle,
     /// Somebody may have replayed or discarded dead letters.
     recount: AtomicBool,
     inner: Mutex<Inner>,
@@ -48,6 +50,18 @@ pub struct Delivered {
     pub skipped: u64,
 }
 
+impl std::ops::Add for Delivered {
+    type Output = Self;
+
+    fn add(self, other: Self) -> Self {
+        Self {
+            delivered: self.delivered + other.delivered,
+            failed: self.failed + other.failed,
+            skipped: self.skipped + other.skipped,
+        }
+    }
+}
+
 impl Stats {
     pub fn new(tenant: Tenant, prometheus: Arc<DatasourceMetrics>, base: WorkerMetrics) -> Self {
         let circuit = Circuit::new(Arc::clone(&prometheus));
@@ -57,7 +71,8 @@ impl Stats {
             circuit: base.circuit,
             ..Inner::default()
         };
-        Self { tenant, prometheus, circuit, recount: AtomicBool::new(false), inner: Mutex::new(inner) }
+        let throttle = Throttle::default();
+        Self { tenant, prometheus, circuit, throttle, recount: AtomicBool::new(false), inner: Mutex::new(inner) }
     }
 
     pub fn tenant(&self) -> &Tenant {

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry::{Occupied, Vacant};
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -19,6 +18,7 @@ use super::live::View;
 use super::pipeline::{Patience, Pipeline};
 use super::stats::Stats;
 use super::supervisor::fsm::{Failure, Spec};
+use super::throttle::Pacer;
 use super::{Deps, Fence, Pass, Plan};
 use crate::connectors::{Connector, ConnectorContext, ConnectorError, ErrorKind, Outlet, PullSource, Source};
 use crate::domain::{Scope, SecretPins, Tenant};
@@ -30,7 +30,7 @@ use crate::store::lease::Lease;
 use crate::store::secret::SealedSecret;
 
 /// How long a sink may take to let go after the last write.
-const CLOSE_MAX: Duration = Duration::from_secs(5);
+pub(super) const CLOSE_MAX: Duration = Duration::from_secs(5);
 /// How long the source of a new version is tried while the old one runs on.
 const REACH_MAX: Duration = Duration::from_secs(20);
 
@@ -51,6 +51,8 @@ pub struct Built {
     source: Source,
     pipeline: Arc<Pipeline>,
     limit: Option<u32>,
+    /// How many workers read the source at once.
+    workers: u16,
     batch: Batch,
 }
 
@@ -110,6 +112,7 @@ pub async fn build(
         source,
         pipeline: Arc::new(parts.pipeline),
         limit: runtime.rate_limit.map(|l| l.records_per_second),
+        workers: runtime.parallelism,
         batch,
     })
 }
@@ -162,6 +165,7 @@ pub async fn assemble(
         redact: redact.collect::<Result<_, _>>().map_err(|e| permanent("config_invalid", &e))?,
         breaker: plan.document.runtime.circuit_breaker,
         batch_max: plan.document.delivery.batch.max_records as usize,
+        refused: Mutex::default(),
         sink,
         stats,
         view,
@@ -202,7 +206,8 @@ impl Built {
                     }
                     (Err(error), None) => return Err(from_error(error)),
                 };
-                Ok(pull(source, Arc::clone(&self.pipeline), (self.limit, self.batch), deps, lease, checkpoint))
+                let pacer = Pacer::new(&self.pipeline.stats, self.limit, self.workers.into());
+                Ok(pull(source, Arc::clone(&self.pipeline), (pacer, self.batch), deps, lease, checkpoint))
             }
         }
     }
@@ -216,7 +221,7 @@ impl Built {
 fn pull(
     mut source: Box<dyn PullSource>,
     pipeline: Arc<Pipeline>,
-    (limit, batch): (Option<u32>, Batch),
+    (pacer, batch): (Option<Pacer>, Batch),
     deps: &Deps,
     lease: Lease,
     checkpoint: Option<Value>,
@@ -226,8 +231,7 @@ fn pull(
     let outlet = PullOutlet {
         pipeline: Arc::clone(&pipeline),
         proof: Arc::clone(&proof),
-        limiter: limit.and_then(super::limiter),
-        owed: AtomicU64::new(0),
+        pacer,
         store: deps.store.clone(),
         pass: deps.fence.pass(),
         fence: Arc::clone(&deps.fence),
@@ -319,9 +323,7 @@ fn failure_of(result: Result<Result<(), ConnectorError>, JoinError>) -> Option<F
 struct PullOutlet {
     pipeline: Arc<Pipeline>,
     proof: Arc<Notify>,
-    limiter: Option<super::Limiter>,
-    /// Records that were delivered and not yet paced.
-    owed: AtomicU64,
+    pacer: Option<Pacer>,
     store: crate::store::Store,
     fence: Arc<Fence>,
     pass: Pass,
@@ -336,13 +338,16 @@ struct PullOutlet {
 impl Outlet for PullOutlet {
     async fn deliver(&self, documents: Vec<Value>, checkpoint: Option<Value>) -> Result<(), ConnectorError> {
         // Before this delivery and not after the last: what is acknowledged late comes again when the worker dies.
-        if let Some(limiter) = &self.limiter {
-            super::pace(limiter, self.owed.swap(0, Ordering::Relaxed)).await;
+        if let Some(pacer) = &self.pacer {
+            pacer.wait(&self.stop).await;
         }
         if !self.fence.lets(self.pass) {
             return Err(ConnectorError::transient("lease_lost", "the lease could not be renewed in time"));
         }
         let outcome = self.pipeline.deliver(documents, Patience::Until(&self.stop)).await?;
+        if let Some(pacer) = &self.pacer {
+            pacer.charge(outcome.delivered + outcome.failed + outcome.skipped);
+        }
         if let Some(checkpoint) = checkpoint {
             let saved = self.store.save_checkpoint(&self.lease, &checkpoint).await;
             let saved = saved.map_err(|e| ConnectorError::transient("checkpoint_not_saved", e.message().to_owned()))?;
@@ -350,7 +355,6 @@ impl Outlet for PullOutlet {
             *self.reached.lock().unwrap_or_else(PoisonError::into_inner) = Some(checkpoint);
         }
         self.proof.notify_one();
-        self.owed.store(outcome.delivered, Ordering::Relaxed);
         Ok(())
     }
 

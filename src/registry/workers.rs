@@ -72,10 +72,12 @@ impl Entry {
 
 impl Workers {
     /// What is not wanted any more ends; what ended is forgotten.
-    pub(super) fn tidy(&mut self, shared: &Shared, wanted: &HashSet<WorkerKey>) {
+    /// `asked` is when `wanted` was.
+    pub(super) fn tidy(&mut self, shared: &Shared, wanted: &HashSet<WorkerKey>, asked: Instant) {
+        let first = |datasource_id| WorkerKey { datasource_id, slot: 0 };
+        shared.ingest.expect_no_more(asked, |id| !wanted.contains(&first(id)) && !self.overtaken.contains(&id));
         for (key, entry) in &mut self.entries {
             if !wanted.contains(key) && !self.overtaken.contains(&key.datasource_id) {
-                shared.ingest.expect_no_more(key.datasource_id);
                 entry.rest(true);
             }
             if let Some(looks) = &mut entry.parting {

@@ -1,5 +1,7 @@
 //! Records that could not be mapped or delivered, kept for a second try.
 
+use std::collections::HashMap;
+
 use sea_orm::prelude::Uuid;
 use sea_orm::sea_query::{Expr, ExprTrait};
 use sea_orm::{
@@ -13,7 +15,7 @@ use super::{Store, Tx, classify, corrupt};
 use crate::auth::policy::grant::HandleDeadLetters;
 use crate::auth::{Actor, Authorized};
 use crate::domain::paging::{Page, PageRequest};
-use crate::domain::{DeadLetter, DeadLetterFilter, DeadLetterScope, Job, JobProgress, Tenant, now};
+use crate::domain::{DeadLetter, DeadLetterFilter, DeadLetterScope, Job, JobProgress, Tenant, Timestamp, now};
 use crate::error::{Error, Result};
 
 /// Payloads longer than this are kept in part.
@@ -35,10 +37,31 @@ pub struct NewDeadLetter {
     pub redacted: bool,
 }
 
-/// Why a replay failed again.
+/// A dead letter as a replay read it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Replayed {
+    pub id: Uuid,
+    edited_at: Option<Timestamp>,
+    attempts: i32,
+}
+
+impl From<&DeadLetter> for Replayed {
+    fn from(letter: &DeadLetter) -> Self {
+        Self { id: letter.id, edited_at: letter.edited_at, attempts: letter.attempts }
+    }
+}
+
+/// A replay that failed again.
 #[derive(Clone, Debug)]
 pub struct FailedReplay {
-    pub id: Uuid,
+    pub letter: Replayed,
+    /// Absent where the letter was not even tried: then what it says already is why.
+    pub why: Option<ReplayFailure>,
+}
+
+/// Why a replay failed again.
+#[derive(Clone, Debug)]
+pub struct ReplayFailure {
     pub code: String,
     pub path: String,
     pub message: String,
@@ -103,37 +126,51 @@ impl Store {
     }
 
     /// After the sink acknowledged a page of a replay: what was delivered is gone, what
-    /// failed says why, and the job is that far; all or nothing.
+    /// failed says why, and the job is that far; all or nothing. A letter that somebody edited
+    /// meanwhile is another one than was delivered: it stays as it is. Answers with how many did.
     pub async fn settle_replay(
         &self,
         job: &Job,
         progress: &JobProgress,
         checkpoint: &Value,
-        delivered: &[Uuid],
+        delivered: &[Replayed],
         failed: &[FailedReplay],
-    ) -> Result<Result<(), Fenced>> {
+    ) -> Result<Result<usize, Fenced>> {
         let mut tx = self.write_as_system(&Actor::system("registry", job.tenant.org.clone())).await?;
         if let Err(fenced) = tx.advance_job(job, progress, Some(checkpoint)).await? {
             return Ok(Err(fenced));
         }
-        Entity::delete_many()
-            .filter(Column::Id.is_in(delivered.iter().copied()))
-            .exec(&tx.db)
-            .await
-            .map_err(classify)?;
-        for failure in failed {
-            Entity::update_many()
-                .filter(Column::Id.eq(failure.id))
-                .col_expr(Column::Version, Expr::value(job.version))
-                .col_expr(Column::ErrorCode, Expr::value(failure.code.as_str()))
-                .col_expr(Column::ErrorPath, Expr::value(failure.path.as_str()))
-                .col_expr(Column::ErrorMessage, Expr::value(failure.message.as_str()))
-                .col_expr(Column::Attempts, Expr::col(Column::Attempts).add(1))
-                .exec(&tx.db)
-                .await
-                .map_err(classify)?;
+        let all: Vec<_> = delivered.iter().chain(failed.iter().map(|f| &f.letter)).map(|letter| letter.id).collect();
+        let of_job = || {
+            Condition::all()
+                .add(Column::OrgId.eq(job.tenant.org.as_ref()))
+                .add(Column::DatasourceId.eq(job.datasource_id))
+        };
+        // Locked until the commit, and in one order, so that neither an edit nor another replay comes in between.
+        let found = Entity::find().filter(of_job()).filter(Column::Id.is_in(all)).order_by_asc(Column::Id);
+        let found = found.lock_exclusive().all(&tx.db).await.map_err(classify)?;
+        let found: HashMap<_, _> = found.into_iter().map(|row| (row.id, (row.edited_at, row.attempts))).collect();
+        let unchanged = |letter: &Replayed| found.get(&letter.id) == Some(&(letter.edited_at, letter.attempts));
+        let kept = delivered.iter().filter(|l| found.contains_key(&l.id) && !unchanged(l)).count();
+        let gone = delivered.iter().filter(|l| unchanged(l)).map(|l| l.id);
+        let delete = Entity::delete_many().filter(of_job()).filter(Column::Id.is_in(gone));
+        delete.exec(&tx.db).await.map_err(classify)?;
+        for FailedReplay { letter, why } in failed.iter().filter(|f| unchanged(&f.letter)) {
+            let mut update = Entity::update_many()
+                .filter(of_job())
+                .filter(Column::Id.eq(letter.id))
+                .col_expr(Column::Attempts, Expr::col(Column::Attempts).add(1));
+            if let Some(ReplayFailure { code, path, message }) = why {
+                update = update
+                    .col_expr(Column::Version, Expr::value(job.version))
+                    .col_expr(Column::ErrorCode, Expr::value(code.as_str()))
+                    .col_expr(Column::ErrorPath, Expr::value(path.as_str()))
+                    .col_expr(Column::ErrorMessage, Expr::value(message.as_str()));
+            }
+            update.exec(&tx.db).await.map_err(classify)?;
         }
-        tx.commit().await.map(Ok)
+        tx.commit().await?;
+        Ok(Ok(kept))
     }
 }
 

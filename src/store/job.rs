@@ -4,13 +4,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use sea_orm::prelude::Uuid;
-use sea_orm::sea_query::{Expr, ExprTrait, LockBehavior, LockType};
+use sea_orm::sea_query::{Expr, ExprTrait, LockBehavior, LockType, Query, SimpleExpr};
 use sea_orm::{
     ActiveValue::Set, ColumnTrait, Condition, EntityTrait, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect,
     Select, UpdateMany,
 };
 use serde_json::{Value, json};
 
+use super::entity::datasource;
 use super::entity::job::{ActiveModel, Column, Entity, Model};
 use super::worker::Fenced;
 use super::{NewEvent, Store, Tx, classify, corrupt};
@@ -115,6 +116,22 @@ impl Tx {
         self.job(job.id).await?.ok_or_else(|| Error::not_found("job"))
     }
 
+    /// Ends all jobs of a datasource that wait, and asks those that run to end. Answers with which there were.
+    pub async fn cancel_open_jobs<P: Grant>(
+        &mut self,
+        proof: &Authorized<P>,
+        datasource_id: Uuid,
+    ) -> Result<Vec<Uuid>> {
+        let open =
+            self.select_jobs().filter(Column::DatasourceId.eq(datasource_id)).filter(Column::FinishedAt.is_null());
+        let rows = open.order_by_asc(Column::Id).all(&self.db).await.map_err(classify)?;
+        let mut cancelled = Vec::with_capacity(rows.len());
+        for row in rows {
+            cancelled.push(self.cancel_job(proof, &Job::try_from(row)?).await?.id);
+        }
+        Ok(cancelled)
+    }
+
     fn select_jobs(&self) -> Select<Entity> {
         let query = Entity::find().filter(Column::OrgId.eq(self.scope.org_id().as_ref()));
         match self.scope.project_ids() {
@@ -125,7 +142,8 @@ impl Tx {
 }
 
 impl Store {
-    /// Takes the oldest job that waits or whose node has not been heard of in time.
+    /// Takes the oldest job that waits or whose node has not been heard of in time. One that somebody cancelled
+    /// meanwhile, or whose datasource was archived, is taken too, so that somebody ends it.
     pub async fn claim_job(&self, node: &Arc<str>, ttl: Duration) -> Result<Option<Job>> {
         let unheld =
             Condition::any().add(Column::LeaseUntil.is_null()).add(self.is_past(Expr::col(Column::LeaseUntil)));
@@ -141,6 +159,9 @@ impl Store {
             .await
             .map_err(classify)?;
         let Some(row) = found else { return Ok(None) };
+        let mut progress: JobProgress =
+            serde_json::from_value(row.progress).map_err(|e| corrupt("jobs", row.id, e.to_string()))?;
+        progress.since = Some((now(), progress.read));
         let taken = Entity::update_many()
             .filter(Column::Id.eq(row.id))
             .col_expr(Column::Status, Expr::value(JobStatus::Running.as_str()))
@@ -148,6 +169,8 @@ impl Store {
             .col_expr(Column::Epoch, Expr::col(Column::Epoch).add(1))
             .col_expr(Column::LeaseUntil, self.lease_end(ttl))
             .col_expr(Column::StartedAt, Expr::value(Some(row.started_at.unwrap_or_else(now))))
+            .col_expr(Column::Progress, Expr::value(json!(progress)))
+            .col_expr(Column::CancelRequested, cancelled(row.datasource_id))
             .col_expr(Column::UpdatedAt, Expr::value(now()))
             .exec_with_returning(&tx.db)
             .await
@@ -161,7 +184,9 @@ impl Store {
     /// Says that the job goes on; answers whether it should.
     pub async fn renew_job(&self, job: &Job, ttl: Duration) -> Result<Result<bool, Fenced>> {
         let tx = self.write_as_system(&system(&job.tenant)).await?;
-        let update = held(job).col_expr(Column::LeaseUntil, self.lease_end(ttl));
+        let update = held(job)
+            .col_expr(Column::LeaseUntil, self.lease_end(ttl))
+            .col_expr(Column::CancelRequested, cancelled(job.datasource_id));
         let rows = update.exec_with_returning(&tx.db).await.map_err(classify)?;
         tx.commit().await?;
         Ok(rows.first().map(|row| !row.cancel_requested).ok_or(Fenced))
@@ -180,7 +205,7 @@ impl Store {
         Ok(saved)
     }
 
-    /// Writes how the job ended, with the event that tells of it.
+    /// Writes how the job ended, with the event that tells of it, and in that what the job counted.
     pub async fn end_job(&self, job: &Job, ending: Ending, event: Option<NewEvent>) -> Result<Result<(), Fenced>> {
         let mut tx = self.write_as_system(&system(&job.tenant)).await?;
         let at = now();
@@ -208,10 +233,15 @@ impl Store {
             .col_expr(Column::Status, Expr::value(status.as_str()))
             .col_expr(Column::ErrorCode, Expr::value(code))
             .col_expr(Column::ErrorMessage, Expr::value(message));
-        if update.exec(&tx.db).await.map_err(classify)?.rows_affected == 0 {
+        let Some(row) = update.exec_with_returning(&tx.db).await.map_err(classify)?.pop() else {
             return Ok(Err(Fenced));
+        };
+        if let Some(mut event) = event {
+            let JobProgress { total, delivered, failed, skipped, .. } = Job::try_from(row)?.progress;
+            event.payload["counts"] =
+                json!({ "total": total, "delivered": delivered, "failed": failed, "skipped": skipped });
+            tx.record_event(event);
         }
-        event.into_iter().for_each(|event| tx.record_event(event));
         tx.touch(job.datasource_id);
         tx.commit().await.map(Ok)
     }
@@ -247,6 +277,17 @@ impl Tx {
 
 fn system(tenant: &Tenant) -> Actor {
     Actor::system("registry", tenant.org.clone())
+}
+
+/// Whether a job is not to go on: nobody wants what an archived datasource delivers.
+fn cancelled(datasource_id: Uuid) -> SimpleExpr {
+    let archived = Query::select()
+        .expr(Expr::val(1))
+        .from(datasource::Entity)
+        .and_where(datasource::Column::Id.eq(datasource_id))
+        .and_where(datasource::Column::ArchivedAt.is_not_null())
+        .take();
+    Expr::col(Column::CancelRequested).or(Expr::exists(archived))
 }
 
 fn held(job: &Job) -> UpdateMany<Entity> {

@@ -85,6 +85,13 @@ async fn a_bad_setting_is_refused_by_name() {
     refused(&["serve", "--lease-ttl", "soon"], "--lease-ttl");
     refused(&["serve", "--lease-ttl", "5s"], "--lease-ttl");
     refused(&["serve", "--reconcile-interval", "0s"], "--reconcile-interval");
+    let long = "n".repeat(101);
+    for name in ["", " ", "a\nb", "caf\u{e9}", long.as_str()] {
+        refused(&["serve", "--node-name", name], "--node-name");
+    }
+    refused(&["serve", "--drain-grace", "21s"], "--drain-grace");
+    refused(&["serve", "--shutdown-grace", "9s"], "--shutdown-grace");
+    refused(&["serve", "--dead-letters-max", "0"], "--dead-letters-max");
     refused(&["serve", "--database-url", "mysql://localhost/x"], "DATABASE_URL");
     refused(&["serve", "--default-sink", "void"], "STUDIO_DEFAULT_SINK");
     refused(&["serve", "--egress-allow", "no host!"], "--egress-allow");

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use rdkafka::consumer::{CommitMode, Consumer, StreamConsumer};
 use rdkafka::error::KafkaError;
@@ -18,6 +19,9 @@ use crate::connectors::gather::Gathering;
 use crate::connectors::{ConnectorError, Outlet};
 use crate::egress::Egress;
 use crate::egress::kafka::Complaints;
+
+/// How long a call of the client that blocks is waited for.
+const BLOCKED_MAX: Duration = Duration::from_secs(5);
 
 /// The offset after the last delivered message, by topic and partition.
 type Reached = BTreeMap<String, BTreeMap<i32, i64>>;
@@ -53,7 +57,7 @@ pub(super) async fn run(
 
     let done = consume(config, &consumer, &complaints, outlet, stop).await;
     // Leaving the group takes a while and blocks.
-    let _ = tokio::task::spawn_blocking(move || drop(consumer)).await;
+    let _ = aside(move || drop(consumer)).await;
     done
 }
 
@@ -94,10 +98,18 @@ async fn consume(
         }
         if !batch.is_empty() {
             deliver(&batch, config, Some(json!(reached)), outlet).await?;
-            if let Err(error) = commit(Arc::clone(consumer), &batch).await {
-                // The group was rearranged meanwhile: whoever has the partition now reads the batch again.
-                let message = format!("the position was not committed, so some messages come twice: {error}");
-                outlet.log(Level::WARN, &message);
+            match commit(Arc::clone(consumer), &batch).await {
+                Some(Ok(())) => {}
+                Some(Err(error)) => {
+                    // The group was rearranged meanwhile: whoever has the partition now reads the batch again.
+                    let message = format!("the position was not committed, so some messages come twice: {error}");
+                    outlet.log(Level::WARN, &message);
+                }
+                // The client can wait for ever for a coordinator that is gone; another client finds the next one.
+                None => {
+                    let message = format!("the cluster took no position within {} s", BLOCKED_MAX.as_secs());
+                    return Err(ConnectorError::transient("commit_timeout", message));
+                }
             }
         }
         if let Some(error) = failure {
@@ -142,15 +154,25 @@ impl Behind {
     }
 }
 
-async fn commit(consumer: Arc<StreamConsumer<Complaints>>, batch: &[OwnedMessage]) -> Result<(), KafkaError> {
+/// `None`: there was no answer in time.
+async fn commit(consumer: Arc<StreamConsumer<Complaints>>, batch: &[OwnedMessage]) -> Option<Result<(), KafkaError>> {
     let mut last: BTreeMap<(&str, i32), i64> = BTreeMap::new();
     for message in batch {
         last.insert((message.topic(), message.partition()), message.offset() + 1);
     }
     let mut places = TopicPartitionList::new();
     for ((topic, partition), next) in last {
-        places.add_partition_offset(topic, partition, Offset::Offset(next))?;
+        if let Err(error) = places.add_partition_offset(topic, partition, Offset::Offset(next)) {
+            return Some(Err(error));
+        }
     }
-    let committing = tokio::task::spawn_blocking(move || consumer.commit(&places, CommitMode::Sync));
-    committing.await.unwrap_or(Err(KafkaError::Canceled))
+    aside(move || consumer.commit(&places, CommitMode::Sync)).await
+}
+
+/// Runs what blocks on a thread of its own, for which neither this worker nor the end of the process waits for ever.
+async fn aside<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Option<T> {
+    let (sender, receiver) = tokio::sync::oneshot::channel();
+    let work = move || drop(sender.send(work()));
+    std::thread::Builder::new().name("kafka-aside".to_owned()).spawn(work).ok()?;
+    tokio::time::timeout(BLOCKED_MAX, receiver).await.ok()?.ok()
 }

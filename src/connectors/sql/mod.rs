@@ -9,6 +9,8 @@
 //! | `poll` | one poll: pages, deliveries, checkpoint |
 //! | `again` | the rows between two cursors or times, beside the polls |
 
+use std::time::Instant;
+
 use async_trait::async_trait;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -129,6 +131,12 @@ impl Connector for Sql {
         };
         let connected = steps.run("connect", connecting, |_| "connected to the database".to_owned()).await;
         let Some((config, mut session)) = connected else { return steps.finish() };
+        let began = Instant::now();
+        if let Ok(true) = session.is_superuser(config.timeout.0).await {
+            let warning = "warning: the user is a superuser, so a query may reach the files and programs of the \
+                           server; give the connector a user who may only read";
+            steps.add("rights", Ok(warning.to_owned()), began.elapsed());
+        }
         let querying = first_rows(&mut session, &config, 1);
         steps
             .run("query", querying, |rows| {

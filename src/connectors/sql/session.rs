@@ -111,6 +111,14 @@ impl Session {
         }
     }
 
+    /// Whether the user may do anything that the server can, beyond the database itself. Only PostgreSQL tells.
+    pub(super) async fn is_superuser(&mut self, timeout: Duration) -> Result<bool, ConnectorError> {
+        let Self::Postgres(connection) = self else { return Ok(false) };
+        let asked = sqlx::query_scalar("SELECT current_setting('is_superuser') = 'on'").fetch_one(connection);
+        let answer = tokio::time::timeout(timeout, asked).await.map_err(|_| late(timeout))?;
+        answer.map_err(|e| failed(&e))
+    }
+
     /// The columns of a query, which does not run for it.
     pub(super) async fn columns(&mut self, query: &str) -> Result<Vec<Column>, ConnectorError> {
         let sql = AssertSqlSafe(format!("SELECT q.* FROM (\n{query}\n) AS q")).into_sql_str();

@@ -12,9 +12,10 @@ use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
 
 use crate::connectors::ConnectorError;
+use crate::connectors::envelope::is_credential;
 use crate::domain::{HumanDuration, Timestamp};
 use crate::error::Problem;
-use crate::mapping::{SecretText, is_credential};
+use crate::mapping::SecretText;
 
 pub(super) const REFUSAL: &str = "the signature or credential of the request is missing, wrong or too old";
 
@@ -125,8 +126,7 @@ impl Auth {
             Self::HmacSha256 { header, .. } | Self::SharedSecret { header, .. } => Some(header.as_str()),
             _ => None,
         };
-        let name = header.to_ascii_lowercase();
-        is_credential(header) || name.contains("signature") || own.is_some_and(|own| own.eq_ignore_ascii_case(header))
+        is_credential(header) || own.is_some_and(|own| own.eq_ignore_ascii_case(header))
     }
 }
 

@@ -17,6 +17,9 @@ use crate::mapping::CircuitBreaker as Policy;
 use crate::sinks::SinkError;
 use crate::telemetry::DatasourceMetrics;
 
+/// The code of what is refused while the circuit is open.
+pub const OPEN: &str = "circuit_open";
+
 pub struct Circuit {
     inner: Mutex<Inner>,
     began: Instant,
@@ -101,7 +104,7 @@ impl Permit<'_> {
                 let message = format!(
                     "the sink failed {failures} times in a row and is tried only now and then until it is well; at last {last}"
                 );
-                let failure = Failure { code: "circuit_open".into(), message, permanent: false, retry_after: None };
+                let failure = Failure { code: OPEN.into(), message, permanent: false, retry_after: None };
                 // A probe that fails is no news.
                 self.circuit.trouble.send_if_modified(|known| {
                     let news = known.is_none();

@@ -1,5 +1,6 @@
 //! Reads a part of a source again, through the pipeline of the published version.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
@@ -10,10 +11,11 @@ use tokio_util::sync::CancellationToken;
 use super::file::FileSource;
 use crate::connectors::{ConnectorError, Outlet};
 use crate::domain::{Job, JobProgress, JobTask, RangeKind, safe_name};
+use crate::registry::Shared;
 use crate::registry::pipeline::{Patience, Pipeline};
 use crate::registry::supervisor::fsm::Failure;
+use crate::registry::throttle::Pacer;
 use crate::registry::worker::{Parts, connector_of, from_connector, from_error, permanent};
-use crate::registry::{Limiter, Shared, limiter, pace};
 
 /// Where a backfill is: the source's own checkpoint, and what was counted up to it.
 #[derive(Default, Serialize, Deserialize)]
@@ -23,7 +25,13 @@ struct Position {
     progress: JobProgress,
 }
 
-pub(super) async fn run(shared: &Shared, job: &Job, parts: Parts, stop: CancellationToken) -> Result<(), Failure> {
+/// Answers with what was counted, in this run and those before it.
+pub(super) async fn run(
+    shared: &Shared,
+    job: &Job,
+    parts: Parts,
+    stop: CancellationToken,
+) -> Result<JobProgress, Failure> {
     let JobTask::Backfill(range) = &job.task else { return Err(permanent("not_a_backfill", "the job is no backfill")) };
     let connector = connector_of(&shared.deps, &parts.document)?;
     let mut source = match range.kind().map_err(from_error)? {
@@ -37,17 +45,22 @@ pub(super) async fn run(shared: &Shared, job: &Job, parts: Parts, stop: Cancella
             connector.backfill(&parts.connector, range, context).await.map_err(from_connector)?
         }
     };
-    let position: Position =
+    let Position { source: checkpoint, mut progress } =
         job.checkpoint.clone().and_then(|stored| serde_json::from_value(stored).ok()).unwrap_or_default();
+    // It goes on from its checkpoint, which may lie before what was counted last.
+    progress.since = job.progress.since.map(|(at, _)| (at, progress.read));
     let outlet = JobOutlet {
         shared,
         job,
         pipeline: &parts.pipeline,
-        limiter: parts.document.runtime.rate_limit.and_then(|l| limiter(l.records_per_second)),
+        pacer: super::pacer(&parts),
         stop: stop.clone(),
-        progress: Mutex::new(position.progress),
+        progress: Mutex::new(progress),
+        refused: AtomicU64::new(0),
     };
-    source.run(position.source, &outlet, stop).await.map_err(from_connector)
+    source.run(checkpoint, &outlet, stop).await.map_err(from_connector)?;
+    let progress = *outlet.progress();
+    Ok(progress)
 }
 
 /// Delivers, then stores progress and checkpoint of the job; the live worker's are never touched.
@@ -55,9 +68,11 @@ struct JobOutlet<'a> {
     shared: &'a Shared,
     job: &'a Job,
     pipeline: &'a Pipeline,
-    limiter: Option<Limiter>,
+    pacer: Option<Pacer>,
     stop: CancellationToken,
     progress: Mutex<JobProgress>,
+    /// Payloads that were refused since the last delivery, which keeps and counts them.
+    refused: AtomicU64,
 }
 
 impl JobOutlet<'_> {
@@ -69,8 +84,14 @@ impl JobOutlet<'_> {
 #[async_trait]
 impl Outlet for JobOutlet<'_> {
     async fn deliver(&self, documents: Vec<Value>, checkpoint: Option<Value>) -> Result<(), ConnectorError> {
-        let read = documents.len() as u64;
+        if let Some(pacer) = &self.pacer {
+            pacer.wait(&self.stop).await;
+        }
+        let read = documents.len() as u64 + self.refused.swap(0, Ordering::AcqRel);
         let outcome = self.pipeline.deliver(documents, Patience::Until(&self.stop)).await?;
+        if let Some(pacer) = &self.pacer {
+            pacer.charge(outcome.delivered + outcome.failed + outcome.skipped);
+        }
         let progress = {
             let mut progress = self.progress();
             progress.read += read;
@@ -83,15 +104,12 @@ impl Outlet for JobOutlet<'_> {
         let saved = self.shared.deps.store.advance_job(self.job, &progress, position.as_ref()).await;
         let saved = saved.map_err(|e| ConnectorError::transient("checkpoint_not_saved", e.message().to_owned()))?;
         saved.map_err(|_| ConnectorError::transient("lease_lost", "another node has the job now"))?;
-        if let Some(limiter) = &self.limiter {
-            pace(limiter, outcome.delivered).await;
-        }
         Ok(())
     }
 
     async fn refuse(&self, payload: &[u8], why: ConnectorError) -> Result<(), ConnectorError> {
         self.pipeline.refuse(payload, why).await?;
-        self.progress().failed += 1;
+        self.refused.fetch_add(1, Ordering::AcqRel);
         Ok(())
     }
 

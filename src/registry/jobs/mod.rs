@@ -19,9 +19,10 @@ use tokio_util::sync::CancellationToken;
 use super::Shared;
 use super::stats::Stats;
 use super::supervisor::fsm::Failure;
-use super::worker::{Parts, Subject, assemble};
+use super::throttle::Pacer;
+use super::worker::{CLOSE_MAX, Parts, Subject, assemble, from_error, permanent};
 use crate::config::NodeRole;
-use crate::domain::{EventType, Job, JobKind, WorkerMetrics};
+use crate::domain::{EventType, Job, JobKind, JobProgress, WorkerMetrics};
 use crate::store::NewEvent;
 use crate::store::job::Ending;
 
@@ -68,6 +69,10 @@ enum Halt {
 }
 
 async fn run(shared: Arc<Shared>, job: Job) {
+    if job.cancel_requested {
+        // Its node did not come to end it.
+        return end(&shared, &job, Ending::Cancelled).await;
+    }
     let job = Arc::new(job);
     let stop = shared.stop.child_token();
     let halt = Arc::new(AtomicU8::new(Halt::Shutdown as u8));
@@ -75,9 +80,9 @@ async fn run(shared: Arc<Shared>, job: Job) {
     tracing::info!(job = %job.id, datasource = %job.datasource_id, kind = %job.task.kind(), "a job begins");
     // A task of its own: a defect in it must not cost the lease keeping or the loop.
     let execution = tokio::spawn(execute(Arc::clone(&shared), Arc::clone(&job), stop.clone()));
-    let result = execution.await.unwrap_or_else(|_| {
-        Err(super::worker::permanent("job_panicked", "the job ended unexpectedly; the log has more"))
-    });
+    let result = execution
+        .await
+        .unwrap_or_else(|_| Err(permanent("job_panicked", "the job ended unexpectedly; the log has more")));
     keeper.abort();
     let halt = stop.is_cancelled().then(|| halt.load(Ordering::Acquire));
     let ending = match (result, halt) {
@@ -87,32 +92,67 @@ async fn run(shared: Arc<Shared>, job: Job) {
         }
         (_, Some(why)) if why == Halt::Cancelled as u8 => Ending::Cancelled,
         (_, Some(_)) => Ending::Released,
-        (Ok(()), None) => Ending::Succeeded,
+        (Ok(progress), None) if progress.all_failed() => none_delivered(progress.failed),
+        (Ok(_), None) => Ending::Succeeded,
         (Err(failure), None) => failed(&shared, &job, failure).await,
     };
     end(&shared, &job, ending).await;
 }
 
-async fn execute(shared: Arc<Shared>, job: Arc<Job>, stop: CancellationToken) -> Result<(), Failure> {
-    let scope = crate::domain::Scope::org(job.tenant.org.clone());
-    let row = shared.deps.store.read(&scope).await.map_err(super::worker::from_error)?;
-    let row = row.datasource(job.datasource_id).await.map_err(super::worker::from_error)?;
-    let row = row.ok_or_else(|| super::worker::permanent("datasource_missing", "the datasource is gone"))?;
-    let subject = Subject { tenant: job.tenant.clone(), datasource_id: job.datasource_id, slot: 0, name: row.name };
-    let parts =
-        assemble(&shared.deps, &subject, job.version, stats_of(&shared, &job), shared.live.view(job.datasource_id))
-            .await?;
+async fn execute(shared: Arc<Shared>, job: Arc<Job>, stop: CancellationToken) -> Result<JobProgress, Failure> {
+    let grace = shared.deps.drain_grace;
+    let parts = within(&stop, grace, prepare(&shared, &job)).await?;
     let sink = Arc::clone(&parts.pipeline.sink);
-    let result = dispatch(&shared, &job, parts, stop).await;
-    let _ = sink.close().await;
+    let result = within(&stop, grace, dispatch(&shared, &job, parts, stop.clone())).await;
+    let _ = tokio::time::timeout(CLOSE_MAX, sink.close()).await;
     result
 }
 
-async fn dispatch(shared: &Shared, job: &Job, parts: Parts, stop: CancellationToken) -> Result<(), Failure> {
+/// Runs `work`, and gives it up `grace` after `stop`: a sink that does not answer must hold up neither a cancelled
+/// job nor the node. What was not acknowledged lies behind the checkpoint, and is read again by the next run.
+async fn within<T>(
+    stop: &CancellationToken,
+    grace: Duration,
+    work: impl Future<Output = Result<T, Failure>>,
+) -> Result<T, Failure> {
+    let overdue = async {
+        stop.cancelled().await;
+        tokio::time::sleep(grace).await;
+    };
+    tokio::select! {
+        biased;
+        result = work => result,
+        () = overdue => Err(Failure {
+            code: "cut_off".into(),
+            message: "the job did not stop in time".into(),
+            permanent: false,
+            retry_after: None,
+        }),
+    }
+}
+
+async fn prepare(shared: &Shared, job: &Job) -> Result<Parts, Failure> {
+    let scope = crate::domain::Scope::org(job.tenant.org.clone());
+    let tx = shared.deps.store.read(&scope).await.map_err(from_error)?;
+    let row = tx.datasource(job.datasource_id).await.map_err(from_error)?;
+    drop(tx);
+    let row = row.ok_or_else(|| permanent("datasource_missing", "the datasource is gone"))?;
+    let subject = Subject { tenant: job.tenant.clone(), datasource_id: job.datasource_id, slot: 0, name: row.name };
+    let view = shared.live.view(job.datasource_id);
+    assemble(&shared.deps, &subject, job.version, stats_of(shared, job), view).await
+}
+
+async fn dispatch(shared: &Shared, job: &Job, parts: Parts, stop: CancellationToken) -> Result<JobProgress, Failure> {
     match job.task.kind() {
         JobKind::Backfill => backfill::run(shared, job, parts, stop).await,
         JobKind::Replay => replay::run(shared, job, parts, stop).await,
     }
+}
+
+/// The pace of a job: half of the rate, so that it never takes all of it from what comes in.
+fn pacer(parts: &Parts) -> Option<Pacer> {
+    let limit = parts.document.runtime.rate_limit.map(|l| l.records_per_second);
+    Pacer::new(&parts.pipeline.stats, limit, 2)
 }
 
 /// The counters of the live worker where it runs here. Elsewhere its node reports them,
@@ -132,11 +172,13 @@ async fn keep(shared: Arc<Shared>, job: Arc<Job>, stop: CancellationToken, halt:
     loop {
         tokio::time::sleep(shared.node.heartbeat_interval.min(Duration::from_secs(1))).await;
         let why = match shared.deps.store.renew_job(&job, ttl).await {
-            Ok(Ok(true)) => {
+            Ok(Ok(goes_on)) => {
                 renewed = Instant::now();
-                continue;
+                if goes_on {
+                    continue;
+                }
+                Halt::Cancelled
             }
-            Ok(Ok(false)) => Halt::Cancelled,
             Ok(Err(_)) => Halt::Lost,
             Err(_) if renewed.elapsed() < ttl => continue,
             Err(error) => {
@@ -146,8 +188,20 @@ async fn keep(shared: Arc<Shared>, job: Arc<Job>, stop: CancellationToken, halt:
         };
         halt.store(why as u8, Ordering::Release);
         stop.cancel();
-        return;
+        // A cancelled job has its grace yet, in which no other node may take it.
+        if why == Halt::Lost {
+            return;
+        }
     }
+}
+
+/// What delivered nothing of all that it read must not look like a success.
+fn none_delivered(failed: u64) -> Ending {
+    let message = match failed {
+        1 => "the only record failed; its dead letter says why".to_owned(),
+        n => format!("all {n} records failed; their dead letters say why"),
+    };
+    Ending::Failed { code: "all_records_failed".to_owned(), message }
 }
 
 async fn failed(shared: &Shared, job: &Job, failure: Failure) -> Ending {

@@ -3,14 +3,15 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
+use tracing::Level;
 use uuid::Uuid;
 
-use crate::domain::{DeadLetter, DeadLetterFilter, DeadLetterScope, Job, JobTask, Scope};
+use crate::domain::{DeadLetter, DeadLetterFilter, DeadLetterScope, Job, JobProgress, JobTask, Scope};
 use crate::registry::Shared;
 use crate::registry::pipeline::Pipeline;
 use crate::registry::supervisor::fsm::Failure;
 use crate::registry::worker::{Parts, from_connector, from_error, permanent};
-use crate::store::dead_letter::FailedReplay;
+use crate::store::dead_letter::{FailedReplay, ReplayFailure, Replayed};
 
 /// Letters that are delivered together.
 const PAGE: u64 = 100;
@@ -21,7 +22,13 @@ struct Position {
     after: Option<Uuid>,
 }
 
-pub(super) async fn run(shared: &Shared, job: &Job, parts: Parts, stop: CancellationToken) -> Result<(), Failure> {
+/// Answers with what was counted, in this run and those before it.
+pub(super) async fn run(
+    shared: &Shared,
+    job: &Job,
+    parts: Parts,
+    stop: CancellationToken,
+) -> Result<JobProgress, Failure> {
     let JobTask::Replay(filter) = &job.task else { return Err(permanent("not_a_replay", "the job is no replay")) };
     let store = &shared.deps.store;
     let mut position: Position =
@@ -30,23 +37,37 @@ pub(super) async fn run(shared: &Shared, job: &Job, parts: Parts, stop: Cancella
     if progress.total.is_none() {
         progress.total = Some(total(shared, job, filter).await?);
     }
-    while !stop.is_cancelled() {
+    let pacer = super::pacer(&parts);
+    loop {
+        if let Some(pacer) = &pacer {
+            pacer.wait(&stop).await;
+        }
+        if stop.is_cancelled() {
+            break;
+        }
         let letters = store.letters_to_replay(job, filter, position.after, PAGE).await.map_err(from_error)?;
-        let Some(last) = letters.last() else { return Ok(()) };
+        let Some(last) = letters.last() else { break };
         position.after = Some(last.id);
         let (delivered, failed) = redeliver(&parts.pipeline, &letters, &stop).await?;
+        if let Some(pacer) = &pacer {
+            pacer.charge(letters.len() as u64);
+        }
         progress.read += letters.len() as u64;
         progress.delivered += delivered.len() as u64;
         progress.failed += failed.len() as u64;
         let settled = store.settle_replay(job, &progress, &json!(position), &delivered, &failed).await;
-        settled.map_err(from_error)?.map_err(|_| Failure {
+        let kept = settled.map_err(from_error)?.map_err(|_| Failure {
             code: "lease_lost".into(),
             message: "another node has the job now".into(),
             permanent: false,
             retry_after: None,
         })?;
+        if kept > 0 {
+            let message = format!("job {}: {kept} dead letters changed while they were replayed; they stay", job.id);
+            parts.pipeline.log(Level::WARN, None, &message);
+        }
     }
-    Ok(())
+    Ok(progress)
 }
 
 async fn total(shared: &Shared, job: &Job, filter: &DeadLetterFilter) -> Result<u64, Failure> {
@@ -60,37 +81,41 @@ async fn redeliver(
     pipeline: &Pipeline,
     letters: &[DeadLetter],
     stop: &CancellationToken,
-) -> Result<(Vec<Uuid>, Vec<FailedReplay>), Failure> {
+) -> Result<(Vec<Replayed>, Vec<FailedReplay>), Failure> {
     let mut failed = Vec::new();
     let mut inputs: Vec<(DeadLetterScope, Value)> = Vec::new();
-    let mut ids = Vec::new();
+    let mut tried = Vec::new();
     for letter in letters {
         match payload(letter) {
-            Ok(value) => {
+            Some(value) => {
                 inputs.push((letter.scope, value));
-                ids.push(letter.id);
+                tried.push(Replayed::from(letter));
             }
-            Err(message) => failed.push(FailedReplay {
-                id: letter.id,
-                code: "payload_incomplete".into(),
-                path: String::new(),
-                message,
-            }),
+            // Why it failed at first is what somebody who mends it needs to know; that is not written over.
+            None => failed.push(FailedReplay { letter: letter.into(), why: None }),
         }
     }
+    if !failed.is_empty() {
+        let message = format!(
+            "{} dead letters were not replayed: they were not kept whole, or are not JSON; edit them first",
+            failed.len()
+        );
+        pipeline.log(Level::WARN, None, &message);
+    }
     let mut delivered = Vec::new();
-    for (id, failure) in ids.into_iter().zip(pipeline.redeliver(&inputs, stop).await.map_err(from_connector)?) {
+    for (letter, failure) in tried.into_iter().zip(pipeline.redeliver(&inputs, stop).await.map_err(from_connector)?) {
         match failure {
-            None => delivered.push(id),
-            Some(e) => failed.push(FailedReplay { id, code: e.code.to_owned(), path: e.path, message: e.message }),
+            None => delivered.push(letter),
+            Some(e) => {
+                let why = ReplayFailure { code: e.code.to_owned(), path: e.path, message: e.message };
+                failed.push(FailedReplay { letter, why: Some(why) });
+            }
         }
     }
     Ok((delivered, failed))
 }
 
-fn payload(letter: &DeadLetter) -> Result<Value, String> {
-    if !letter.complete {
-        return Err("the payload was not kept whole; edit it, then replay it".to_owned());
-    }
-    serde_json::from_str(&letter.payload).map_err(|_| "the payload is not JSON; edit it, then replay it".to_owned())
+/// `None` where somebody must edit it first.
+fn payload(letter: &DeadLetter) -> Option<Value> {
+    letter.complete.then(|| serde_json::from_str(&letter.payload).ok()).flatten()
 }

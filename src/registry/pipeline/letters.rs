@@ -1,16 +1,38 @@
 //! What was not delivered, as `on_error` says: kept, counted, or a reason to stop.
 
-use std::time::Instant;
+use std::sync::{MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
 use super::{Pipeline, REDACTED};
 use crate::auth::Actor;
 use crate::connectors::ConnectorError;
-use crate::domain::{DeadLetterScope, Record, canonical_json};
+use crate::domain::{DeadLetterScope, OnError, Record, canonical_json};
 use crate::mapping::MappingError;
 use crate::registry::stats::Delivered;
-use crate::store::dead_letter::NewDeadLetter;
+use crate::store::dead_letter::{NewDeadLetter, PAYLOAD_MAX};
+
+/// Refused payloads that wait together at most, and their bytes.
+const REFUSED_MAX: usize = 1_000;
+const REFUSED_BYTES: usize = 4 * 1024 * 1024;
+
+/// Payloads of which no document could be made.
+#[derive(Default)]
+pub struct Refusals {
+    /// Those that are not kept yet.
+    letters: Vec<NewDeadLetter>,
+    bytes: usize,
+    /// What they count, with those that are kept.
+    outcome: Delivered,
+}
+
+impl Refusals {
+    fn take_letters(&mut self) -> Vec<NewDeadLetter> {
+        self.bytes = 0;
+        std::mem::take(&mut self.letters)
+    }
+}
 
 /// Which input record of which document.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -105,6 +127,65 @@ impl Pipeline {
             kept = mark;
         }
         (canonical_json(&kept), kept != *value)
+    }
+
+    /// Sets aside a payload of which no document could be made, as `on_error` says. It is safe when the next
+    /// delivery returned, before any checkpoint behind it moves: a batch of garbage costs one write, not one each.
+    pub async fn refuse(&self, payload: &[u8], why: ConnectorError) -> Result<(), ConnectorError> {
+        let letter = match self.on_error {
+            OnError::Skip => {
+                self.refusals().outcome.skipped += 1;
+                return Ok(());
+            }
+            OnError::Stop => {
+                self.stats.prometheus.error("record_failed");
+                self.stats.record(Delivered { failed: 1, ..Delivered::default() }, Duration::ZERO);
+                return Err(ConnectorError { message: format!("{} (on_error is stop)", why.message), ..why });
+            }
+            OnError::DeadLetter => {
+                // The paths to redact lead into a record, and this became none.
+                let redacted = !self.redact.is_empty();
+                let kept = if redacted { REDACTED.as_bytes() } else { payload.get(..=PAYLOAD_MAX).unwrap_or(payload) };
+                NewDeadLetter {
+                    version: self.version,
+                    code: why.code.to_owned(),
+                    path: "/connector".to_owned(),
+                    message: why.message,
+                    scope: DeadLetterScope::Document,
+                    payload: String::from_utf8_lossy(kept).into_owned(),
+                    redacted,
+                }
+            }
+        };
+        let full = {
+            let mut refused = self.refusals();
+            refused.outcome.failed += 1;
+            refused.bytes += letter.payload.len();
+            refused.letters.push(letter);
+            let full = refused.letters.len() >= REFUSED_MAX || refused.bytes >= REFUSED_BYTES;
+            full.then(|| refused.take_letters())
+        };
+        match full {
+            Some(letters) => self.set_aside(letters).await,
+            None => Ok(()),
+        }
+    }
+
+    /// Keeps what was refused since the last delivery; answers with what it counts.
+    pub(super) async fn keep_refused(&self) -> Result<Delivered, ConnectorError> {
+        let (letters, outcome) = {
+            let mut refused = self.refusals();
+            (refused.take_letters(), std::mem::take(&mut refused.outcome))
+        };
+        self.set_aside(letters).await?;
+        if outcome != Delivered::default() {
+            self.stats.record(outcome, Duration::ZERO);
+        }
+        Ok(outcome)
+    }
+
+    fn refusals(&self) -> MutexGuard<'_, Refusals> {
+        self.refused.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(super) async fn set_aside(&self, letters: Vec<NewDeadLetter>) -> Result<(), ConnectorError> {

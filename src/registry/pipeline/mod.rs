@@ -1,6 +1,6 @@
 //! Mapping, then sink: the way of every record of one version.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
@@ -14,7 +14,6 @@ use crate::domain::{DeadLetterScope, LogLevel, OnError, Record, Tenant, Timestam
 use crate::mapping::{BatchReceiver, CircuitBreaker, Limits, Mapped, Mapping, Path, Summary};
 use crate::sinks::Sink;
 use crate::store::Store;
-use crate::store::dead_letter::{NewDeadLetter, PAYLOAD_MAX};
 
 mod group;
 mod letters;
@@ -22,6 +21,7 @@ mod search;
 mod write;
 
 pub use group::Group;
+pub use letters::Refusals;
 use letters::{Origin, Undelivered};
 use write::Refused;
 
@@ -39,6 +39,8 @@ pub struct Pipeline {
     /// What of a record is not kept when it becomes a dead letter.
     pub redact: Vec<Path>,
     pub batch_max: usize,
+    /// What a reader refused since its last delivery, which keeps it.
+    pub refused: Mutex<Refusals>,
     pub breaker: CircuitBreaker,
     pub sink: Arc<dyn Sink>,
     pub stats: Arc<Stats>,
@@ -80,7 +82,8 @@ impl Pipeline {
         let refusals = self.write(&records, patience, refused).await?;
         let refusals =
             refusals.into_iter().map(|(at, fault)| self.refused(prepared.origins[at], &records[at], fault)).collect();
-        self.finish(prepared, refusals).await
+        let outcome = self.finish(prepared, refusals).await?;
+        Ok(outcome + self.keep_refused().await?)
     }
 
     /// Maps; what cannot be mapped is a reason to stop, if `on_error` says so, before anything is written.
@@ -144,40 +147,6 @@ impl Pipeline {
         }
         self.stats.record(Delivered { delivered, ..Delivered::default() }, began.elapsed());
         Ok(failures)
-    }
-
-    /// Sets aside a payload of which no document could be made, as `on_error` says.
-    pub async fn refuse(&self, payload: &[u8], why: ConnectorError) -> Result<(), ConnectorError> {
-        let mut outcome = Delivered::default();
-        let done = match self.on_error {
-            OnError::Skip => {
-                outcome.skipped = 1;
-                Ok(())
-            }
-            OnError::DeadLetter => {
-                outcome.failed = 1;
-                // The paths to redact lead into a record, and this became none.
-                let redacted = !self.redact.is_empty();
-                let kept = if redacted { REDACTED.as_bytes() } else { payload.get(..=PAYLOAD_MAX).unwrap_or(payload) };
-                let letter = NewDeadLetter {
-                    version: self.version,
-                    code: why.code.to_owned(),
-                    path: "/connector".to_owned(),
-                    message: why.message,
-                    scope: DeadLetterScope::Document,
-                    payload: String::from_utf8_lossy(kept).into_owned(),
-                    redacted,
-                };
-                self.set_aside(vec![letter]).await
-            }
-            OnError::Stop => {
-                outcome.failed = 1;
-                self.stats.prometheus.error("record_failed");
-                Err(ConnectorError { message: format!("{} (on_error is stop)", why.message), ..why })
-            }
-        };
-        self.stats.record(outcome, Duration::ZERO);
-        done
     }
 
     /// A line for the log of the datasource.

@@ -9,7 +9,7 @@ use super::search::{Refusal, Search};
 use super::{Patience, Pipeline};
 use crate::connectors::{ConnectorError, ErrorKind};
 use crate::domain::{CircuitState, Record};
-use crate::registry::circuit::{Ending, Permit};
+use crate::registry::circuit::{self, Ending, Permit};
 use crate::sinks::{Rejection, WriteError};
 
 /// Waits between the tries of one batch, the last of them from then on. Soon the circuit opens, and sets the pace.
@@ -83,7 +83,7 @@ impl Pipeline {
                 },
                 Err(wait) => {
                     let message = "the sink failed too often in a row; nothing is sent to it for now";
-                    (ConnectorError::transient_after("circuit_open", message, Some(wait)), wait)
+                    (ConnectorError::transient_after(circuit::OPEN, message, Some(wait)), wait)
                 }
             };
             let Patience::Until(stop) = patience else { return Err(error) };

@@ -158,22 +158,28 @@ async fn a_query_can_neither_write_nor_run_on() {
     shop.run("CREATE FUNCTION wipe() RETURNS bigint LANGUAGE sql AS 'DELETE FROM items RETURNING n'").await;
     let (connection, password) = shop.connection();
     let admin = server.admin();
-    for (text, code) in
-        [("SELECT wipe() AS n", "query!database_failed"), ("SELECT n, pg_sleep(60) FROM items", "query!timeout")]
-    {
+    for (text, code) in [
+        ("SELECT wipe() AS n", "query!database_failed"),
+        ("SELECT n, (SELECT count(*) FROM generate_series(1, 100000000000)) FROM items", "query!timeout"),
+    ] {
         let mut config = query(connection.clone(), text, Value::Null);
         config["connector"]["timeout"] = json!("500ms");
         let id = datasource(&admin, config).await;
         set_secret(&admin, &id, "db", &password).await;
         let (steps, run) = check(&admin, &id).await;
-        assert_eq!(steps, ["connect", code], "{run}");
+        assert_eq!(steps, ["connect", "rights", code], "{run}");
     }
     let mut direct = PgConnection::connect(shop.0.url.as_deref().expect("a URL")).await.expect("a connection");
     let left: i64 = sqlx::query_scalar("SELECT count(*) FROM items").fetch_one(&mut direct).await.expect("a count");
     assert_eq!(left, 3, "nothing was written");
 
     let create = "mutation($input: CreateDatasourceInput!) { createDatasource(input: $input) { datasource { id } } }";
-    for text in ["DELETE FROM items", "SELECT 1; SELECT 2", "SELECT 1) q; DROP TABLE items --"] {
+    for text in [
+        "DELETE FROM items",
+        "SELECT 1; SELECT 2",
+        "SELECT 1) q; DROP TABLE items --",
+        "SELECT pg_read_file('/etc/passwd')",
+    ] {
         let input = json!({ "name": text, "type": "sql", "config": query(connection.clone(), text, Value::Null) });
         let refused = admin.send(create, json!({ "input": input })).await;
         assert_eq!(refused["errors"][0]["extensions"]["problems"][0]["pointer"], "/connector/query", "{refused}");
@@ -193,8 +199,21 @@ async fn a_check_tells_a_wrong_password_from_a_wrong_query() {
     assert!(!run.to_string().contains("wrong-password"), "{run}");
     set_secret(&admin, &id, "db", &password).await;
     let (steps, run) = check(&admin, &id).await;
-    assert_eq!(steps, ["connect", "query!query_failed"], "{run}");
+    assert_eq!(steps, ["connect", "rights", "query!query_failed"], "{run}");
     assert!(run.to_string().contains("missing"), "the database's own words help: {run}");
+    assert!(run.to_string().contains("superuser"), "a user who may do anything is told of: {run}");
+
+    let reader = format!("reader_{}", uuid::Uuid::now_v7().simple());
+    shop.run(&format!("CREATE ROLE {reader} LOGIN PASSWORD 'of the reader'")).await;
+    shop.run(&format!("GRANT SELECT ON items TO {reader}")).await;
+    let (mut connection, _) = shop.connection();
+    connection["username"] = json!(reader);
+    let id = datasource(&admin, query(connection, "SELECT n FROM items", Value::Null)).await;
+    set_secret(&admin, &id, "db", "of the reader").await;
+    let (steps, run) = check(&admin, &id).await;
+    shop.run(&format!("DROP OWNED BY {reader}")).await;
+    shop.run(&format!("DROP ROLE {reader}")).await;
+    assert_eq!(steps, ["connect", "query"], "{run}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 use std::fmt::Write as _;
+use std::time::Duration;
 
 use datasource_studio::domain::Role;
 use serde_json::{Value, json};
@@ -9,14 +10,33 @@ use serde_json::{Value, json};
 use super::dead_letters::{ended, letters};
 use super::source::{HttpSource, page, poller, poller_datasource};
 use super::{events, numbered_webhook, numbers};
+use crate::connectors::inbox::Inbox;
 use crate::harness::server::{delivered, mutation};
-use crate::harness::{Client, Database, Kind, Process, Socket, eventually};
+use crate::harness::{Client, Database, Kind, Process, Socket, TestServer, eventually};
 use crate::on_both_databases;
 
 /// Asks for a backfill; answers with the id of its job.
 async fn backfill(client: &Client, id: &str, range: Value) -> Value {
     let input = json!({ "id": id, "range": range, "reason": "a gap in March" });
     client.mutate("backfillDatasource", input, "job { id }").await["job"]["id"].take()
+}
+
+/// A webhook that is slow enough for a job to be caught in the middle.
+async fn slow_webhook(client: &Client) -> String {
+    let mut config = numbered_webhook();
+    config["runtime"] = json!({ "rate_limit": { "records_per_second": 20 } });
+    let id = client.webhook("slow", config).await;
+    client.publish(&id).await;
+    id
+}
+
+async fn begun(client: &Client, job: &Value) {
+    eventually("the job has begun", || async {
+        let query = "query($id: ID!) { job(id: $id) { progress { read } } }";
+        let job = client.data(query, json!({ "id": job })).await;
+        (job["job"]["progress"]["read"].as_i64() > Some(0)).then_some(())
+    })
+    .await;
 }
 
 /// Writes numbered payloads where a backfill may read them.
@@ -131,23 +151,116 @@ on_both_databases! {
 
     async fn a_job_is_cancelled(server: TestServer) {
         let admin = server.admin();
-        let mut config = numbered_webhook();
-        config["runtime"] = json!({ "rate_limit": { "records_per_second": 20 } });
-        let id = admin.webhook("slow", config).await;
-        admin.publish(&id).await;
+        let id = slow_webhook(&admin).await;
         write_numbers(server.database.data_dir.path(), "many.jsonl", 10_000);
         let job = backfill(&admin, &id, json!({ "file": "many.jsonl" })).await;
-        eventually("the job has begun", || async {
-            let query = "query($id: ID!) { job(id: $id) { progress { read } } }";
-            let job = admin.data(query, json!({ "id": job })).await;
-            (job["job"]["progress"]["read"].as_i64() > Some(0)).then_some(())
-        }).await;
+        begun(&admin, &job).await;
         let asked = admin.mutate("cancelJob", json!({ "id": job }), "job { cancelRequested }").await;
         assert_eq!(asked["job"]["cancelRequested"], true);
         let job = ended(&admin, &job).await;
         assert_eq!(job["status"], "CANCELLED");
         assert_eq!(job["progress"]["read"], server.delivered("acme", &id).len(), "what it counts is what it delivered");
     }
+
+    /// Those that run and those that wait.
+    async fn the_jobs_of_an_archived_datasource_are_cancelled(server: TestServer) {
+        const JOBS: usize = 6;
+        let admin = server.admin();
+        let id = slow_webhook(&admin).await;
+        write_numbers(server.database.data_dir.path(), "many.jsonl", 10_000);
+        let mut jobs = Vec::new();
+        for _ in 0..JOBS {
+            jobs.push(backfill(&admin, &id, json!({ "file": "many.jsonl" })).await);
+        }
+        begun(&admin, &jobs[0]).await;
+        admin.mutate("archiveDatasource", json!({ "id": id }), "datasource { id }").await;
+        let mut read = 0;
+        for job in &jobs {
+            let job = ended(&admin, job).await;
+            assert_eq!(job["status"], "CANCELLED");
+            read += job["progress"]["read"].as_u64().expect("a number");
+        }
+        assert_eq!(server.delivered("acme", &id).len() as u64, read, "nothing is delivered after their end");
+        let told = events(&admin, &id).await.into_iter().find(|e| e["eventType"] == "ARCHIVED").expect("an event");
+        assert_eq!(told["payload"]["cancelledJobs"], json!(jobs));
+    }
+
+    /// Whoever archived it did not tell its job, such as an older build that shares the database.
+    async fn a_job_does_not_go_on_when_its_datasource_is_archived(server: TestServer) {
+        let admin = server.admin();
+        let id = slow_webhook(&admin).await;
+        write_numbers(server.database.data_dir.path(), "many.jsonl", 10_000);
+        let job = backfill(&admin, &id, json!({ "file": "many.jsonl" })).await;
+        begun(&admin, &job).await;
+        let sql = server.database.sql().await;
+        assert_eq!(sql.run("UPDATE datasources SET archived_at = created_at").await, 1);
+        sql.close().await;
+        assert_eq!(ended(&admin, &job).await["status"], "CANCELLED");
+    }
+
+    async fn what_cannot_be_decoded_counts_as_read_and_failed(server: TestServer) {
+        let admin = server.admin();
+        let id = admin.webhook("feed", numbered_webhook()).await;
+        admin.publish(&id).await;
+        let directory = server.database.data_dir.path().join("in/acme");
+        std::fs::create_dir_all(&directory).expect("a directory");
+        std::fs::write(directory.join("garbage.jsonl"), "{oops\n".repeat(450)).expect("a file");
+        std::fs::write(directory.join("mixed.jsonl"), "{oops\n{\"id\":1,\"n\":1}\n").expect("a file");
+
+        let job = ended(&admin, &backfill(&admin, &id, json!({ "file": "garbage.jsonl" })).await).await;
+        assert_eq!((&job["status"], &job["errorCode"]), (&json!("FAILED"), &json!("all_records_failed")), "{job}");
+        assert_eq!(job["errorMessage"], "all 450 records failed; their dead letters say why");
+        assert_eq!(job["progress"], json!({ "read": 450, "total": 450, "delivered": 0, "failed": 450, "skipped": 0 }));
+        assert_eq!(count_letters(&admin, &id).await, 450, "each is kept, and once");
+        let end = events(&admin, &id).await.pop().expect("an event");
+        let counts = json!({ "total": 450, "delivered": 0, "failed": 450, "skipped": 0 });
+        assert_eq!((&end["payload"]["status"], &end["payload"]["counts"]), (&json!("failed"), &counts));
+
+        let job = ended(&admin, &backfill(&admin, &id, json!({ "file": "mixed.jsonl" })).await).await;
+        assert_eq!(job["status"], "SUCCEEDED", "{job}");
+        assert_eq!(job["progress"], json!({ "read": 2, "total": 2, "delivered": 1, "failed": 1, "skipped": 0 }));
+    }
+}
+
+async fn count_letters(client: &Client, id: &str) -> i64 {
+    let query = "query($id: ID!) { deadLetters(id: $id, first: 1) { totalCount } }";
+    client.data(query, json!({ "id": id })).await["deadLetters"]["totalCount"].as_i64().expect("a number")
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_job_does_not_wait_for_a_sink_that_hangs_on_sqlite() {
+    a_job_does_not_wait_for_a_sink_that_hangs(Kind::Sqlite).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_job_does_not_wait_for_a_sink_that_hangs_on_postgres() {
+    a_job_does_not_wait_for_a_sink_that_hangs(Kind::Postgres).await;
+}
+
+/// Neither a cancelled one nor a node that goes down has more patience than the grace.
+async fn a_job_does_not_wait_for_a_sink_that_hangs(kind: Kind) {
+    // A lease that would not end by itself within this test.
+    let flags = ["--drain-grace", "200ms", "--lease-ttl", "10m"];
+    let server = TestServer::start_with(kind, &flags).await;
+    let (admin, inbox) = (server.admin(), Inbox::start().await);
+    let mut config = numbered_webhook();
+    config["delivery"] = json!({ "sink": { "type": "http", "url": inbox.url, "timeout": "10m" } });
+    let id = admin.webhook("hanging", config).await;
+    admin.publish(&id).await;
+    write_numbers(server.database.data_dir.path(), "few.jsonl", 3);
+    inbox.hangs(true);
+    let job = backfill(&admin, &id, json!({ "file": "few.jsonl" })).await;
+    eventually("the job writes", || async { (inbox.arrived() == 1).then_some(()) }).await;
+    admin.mutate("cancelJob", json!({ "id": job }), "job { id }").await;
+    assert_eq!(ended(&admin, &job).await["status"], "CANCELLED");
+
+    let job = backfill(&admin, &id, json!({ "file": "few.jsonl" })).await;
+    eventually("the next one writes", || async { (inbox.arrived() == 2).then_some(()) }).await;
+    let database = tokio::time::timeout(Duration::from_secs(30), server.stop()).await.expect("the server ends");
+    inbox.hangs(false);
+    let server = TestServer::on(database, &flags).await;
+    assert_eq!(ended(&server.admin(), &job).await["status"], "SUCCEEDED", "it went back to the queue");
+    assert_eq!(inbox.taken(), ["1", "2", "3"]);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

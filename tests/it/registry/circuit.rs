@@ -72,7 +72,7 @@ on_both_databases! {
 /// The grace is longer than this test has patience for.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_worker_that_waits_for_its_sink_stops_at_once() {
-    let server = TestServer::start_with(Kind::Sqlite, &["--drain-grace", "10m"]).await;
+    let server = TestServer::start_with(Kind::Sqlite, &["--drain-grace", "10m", "--shutdown-grace", "10m"]).await;
     let (source, inbox) = (HttpSource::of_items(3).await, Inbox::start().await);
     inbox.answers(503, None);
     let admin = server.admin();

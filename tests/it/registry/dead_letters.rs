@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use super::{draft_and_publish, events, numbered_webhook, numbers};
+use crate::connectors::inbox::Inbox;
 use crate::harness::{Client, eventually};
 use crate::on_both_databases;
 
@@ -66,8 +67,13 @@ on_both_databases! {
 
         // With the version that failed, they fail again, and stay.
         let job = replay(&operator, &id, json!({})).await;
-        assert_eq!((&job["kind"], &job["status"]), (&json!("REPLAY"), &json!("SUCCEEDED")));
+        assert_eq!((&job["kind"], &job["status"]), (&json!("REPLAY"), &json!("FAILED")));
+        assert_eq!(job["errorCode"], "all_records_failed", "{job}");
         assert_eq!(job["progress"], json!({ "read": 2, "total": 2, "delivered": 0, "failed": 2, "skipped": 0 }));
+        let end = events(&operator, &id).await.pop().expect("an event");
+        let counts = json!({ "total": 2, "delivered": 0, "failed": 2, "skipped": 0 });
+        assert_eq!((&end["eventType"], &end["payload"]["status"]), (&json!("REPLAY_ENDED"), &json!("failed")));
+        assert_eq!(end["payload"]["counts"], counts);
         assert!(letters(&operator, &id, json!({})).await.iter().all(|l| l["attempts"] == 1));
 
         assert_eq!(draft_and_publish(&server.admin(), &id, numbered_webhook()).await, 2);
@@ -120,11 +126,47 @@ on_both_databases! {
         // A record with holes is not delivered before somebody filled them.
         assert_eq!(kept[0]["complete"], false);
         assert_eq!(replay(&operator, &id, json!({})).await["progress"]["failed"], 1);
+        let before = kept;
         let kept = letters(&operator, &id, json!({})).await;
-        assert_eq!(kept[0]["errorCode"], "payload_incomplete");
+        assert_eq!((&before[0]["attempts"], &kept[0]["attempts"]), (&json!(0), &json!(1)));
+        for why in ["errorCode", "errorPath", "errorMessage", "version"] {
+            assert_eq!(kept[0][why], before[0][why], "a replay that tried nothing knows no better reason");
+        }
         let edit = json!({ "id": kept[0]["id"], "payload": { "id": 1, "n": 1 } });
         operator.mutate("editDeadLetter", edit, "deadLetter { complete }").await;
         assert_eq!(replay(&operator, &id, json!({})).await["progress"]["delivered"], 1);
+    }
+
+    /// What is edited while a replay waits for the sink is another letter than the one that is delivered.
+    async fn an_edit_during_a_replay_is_not_lost(server: TestServer) {
+        let (operator, inbox) = (server.operator(), Inbox::start().await);
+        let to_inbox = |mut config: Value| {
+            config["delivery"] = json!({ "sink": { "type": "http", "url": inbox.url, "timeout": "2s" } });
+            config
+        };
+        let id = operator.webhook("feed", to_inbox(picky())).await;
+        server.admin().publish(&id).await;
+        for n in [-1, -2] {
+            server.post_hook(&id, &json!({ "id": n, "n": n })).await;
+        }
+        draft_and_publish(&server.admin(), &id, to_inbox(numbered_webhook())).await;
+        let edited = letter_id(&operator, &id).await;
+        inbox.hangs(true);
+        let asked = operator.mutate("replayDeadLetters", json!({ "id": id }), "job { id }").await;
+        eventually("the sink was asked", || async { (inbox.arrived() > 0).then_some(()) }).await;
+        let edit = json!({ "id": edited, "payload": { "id": 5, "n": 5 }, "reason": "a better one" });
+        operator.mutate("editDeadLetter", edit, "deadLetter { id }").await;
+        inbox.hangs(false);
+        let job = ended(&operator, &asked["job"]["id"]).await;
+        assert_eq!((&job["status"], &job["progress"]["delivered"]), (&json!("SUCCEEDED"), &json!(2)), "{job}");
+        assert_eq!(inbox.taken(), ["-1", "-2"]);
+
+        let kept = letters(&operator, &id, json!({})).await;
+        assert_eq!(kept.len(), 1, "the other one is gone: {kept:?}");
+        assert_eq!((&kept[0]["id"], &kept[0]["payload"]), (&json!(edited), &json!(r#"{"id":5,"n":5}"#)));
+        assert_eq!(replay(&operator, &id, json!({})).await["progress"]["delivered"], 1);
+        assert_eq!(inbox.taken(), ["-1", "-2", "5"]);
+        assert_eq!(letters(&operator, &id, json!({})).await, [Value::Null; 0]);
     }
 
     async fn filters_pages_and_discarding(server: TestServer) {

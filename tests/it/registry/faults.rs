@@ -144,7 +144,7 @@ fn connectors(world: &World) -> [(&'static str, Value, Value); 3] {
         json!({ "parallelism": workers, "retry": { "initial": "100ms", "max": "1s" },
             "rate_limit": { "records_per_second": rate } })
     };
-    [("stream", stream, runtime(3, 800)), ("query", query, runtime(1, 800)), ("file", file, runtime(1, 800))]
+    [("stream", stream, runtime(3, 2_400)), ("query", query, runtime(1, 800)), ("file", file, runtime(1, 800))]
 }
 
 async fn create(world: &World, admin: &Client, source: &str, connector: &Value, runtime: &Value) -> String {

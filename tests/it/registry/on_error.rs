@@ -149,4 +149,29 @@ on_both_databases! {
         kept.sort_unstable();
         assert_eq!(kept, accepted, "what was accepted is there, what was refused is not");
     }
+
+    /// A limit is of records, however many come in one request.
+    async fn a_rate_limit_counts_the_records_of_a_request(server: TestServer) {
+        let admin = server.admin();
+        let mut config = numbered_webhook();
+        config["runtime"] = json!({ "rate_limit": { "records_per_second": 1 } });
+        config["mapping"]["input"] = json!("$[*]");
+        let id = admin.webhook("limited", config.clone()).await;
+        admin.publish(&id).await;
+        admin.running(&id, 1).await;
+        let many: Value = (0..1_000).map(|n| json!({ "n": n })).collect();
+        let (status, receipt) = server.post_hook(&id, &many).await;
+        assert_eq!((status, &receipt["records"]), (202, &json!(1_000)), "more than may come at once comes when nothing is owed");
+        let request = server.http.post(format!("{}/hooks/{id}", server.url)).json(&json!([{ "n": 0 }]));
+        let refused = request.send().await.expect("an answer");
+        assert_eq!(refused.status(), 429);
+        let wait: u64 = refused.headers()["retry-after"].to_str().expect("text").parse().expect("seconds");
+        assert!((500..=1_000).contains(&wait), "a debt of a thousand seconds: {wait}");
+
+        // A worker in the place of this one owes the same.
+        let version = draft_and_publish(&admin, &id, config).await;
+        admin.running(&id, version).await;
+        assert_eq!(server.post_hook(&id, &many).await.0, 429);
+        assert_eq!(server.delivered("acme", &id).len(), 1_000);
+    }
 }

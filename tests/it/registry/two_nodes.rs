@@ -88,6 +88,25 @@ async fn drafts_through_both_nodes_lose_none() {
     }
 }
 
+/// What one node published, the other never says does not exist.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_webhook_is_known_on_the_other_node_at_once() {
+    let cluster = Cluster::start().await;
+    let admin = cluster.a.client(Role::Admin);
+    let http = reqwest::Client::new();
+    for n in 0..10 {
+        let id = admin.webhook(&format!("hook-{n}"), numbered_webhook()).await;
+        admin.publish(&id).await;
+        let hook = format!("{}/hooks/{id}", cluster.b.url);
+        eventually("a post is taken", || async {
+            let status = http.post(&hook).json(&json!({ "n": n })).send().await.expect("an answer").status();
+            assert!(status == 202 || status == 503, "{status}");
+            (status == 202).then_some(())
+        })
+        .await;
+    }
+}
+
 /// Everybody adds a tag of their own to what they last read; whoever was overtaken reads again.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn updates_through_both_nodes_lose_none() {

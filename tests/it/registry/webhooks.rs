@@ -7,7 +7,7 @@ use reqwest::header::HeaderMap;
 use serde_json::{Value, json};
 use sha2::Sha256;
 
-use crate::harness::{Client, Kind, TestServer};
+use crate::harness::{Client, Kind, TestServer, eventually};
 use crate::on_both_databases;
 
 const SECRET: &str = "a secret of both sides";
@@ -234,6 +234,23 @@ on_both_databases! {
         assert_eq!(server.delivered("acme", &id)[0]["data"], json!({ "n": 1 }));
     }
 
+    /// A sender that is told the address the moment it runs may have to come again, and never gives up.
+    async fn what_was_just_told_to_run_is_never_unknown(server: TestServer) {
+        let admin = server.admin();
+        for n in 0..10 {
+            let config = json!({ "connector": { "type": "webhook", "auth": { "type": "none" } } });
+            let id = admin.webhook(&format!("hook-{n}"), config).await;
+            admin.publish(&id).await;
+            may_come_again(&server, &id).await;
+            admin.mutate("restartDatasource", json!({ "id": id }), "datasource { id }").await;
+            may_come_again(&server, &id).await;
+            admin.mutate("stopDatasource", json!({ "id": id }), "datasource { id }").await;
+            eventually("it is gone", || async { (post(&server, &id, &[], BODY).await.0 == 404).then_some(()) }).await;
+            admin.mutate("startDatasource", json!({ "id": id }), "datasource { id }").await;
+            may_come_again(&server, &id).await;
+        }
+    }
+
     async fn what_is_no_webhook_is_not_found(server: TestServer) {
         let admin = server.admin();
         let draft = admin.webhook("draft", json!({ "connector": { "type": "webhook", "auth": { "type": "none" } } })).await;
@@ -248,6 +265,20 @@ on_both_databases! {
         assert_eq!(get.status(), 405);
         assert_eq!(get.headers()["allow"], "POST");
     }
+}
+
+/// Posts at once and until it is taken; meanwhile it is told to come again.
+async fn may_come_again(server: &TestServer, id: &str) {
+    eventually("a post is taken", || async {
+        let (status, headers, problem) = post(server, id, &[], BODY).await;
+        if status == 202 {
+            return Some(());
+        }
+        assert_eq!((status, &problem["code"]), (503, &json!("UNAVAILABLE")), "{problem}");
+        assert!(headers.contains_key("retry-after"), "{headers:?}");
+        None
+    })
+    .await;
 }
 
 /// The server's own limit holds also where a datasource allows more.
