@@ -101,23 +101,18 @@ impl Stats {
     }
 
     pub fn snapshot(&self) -> WorkerMetrics {
-        let here = self.prometheus.snapshot();
-        let inner = self.lock();
-        let added = minus(here.counts(), inner.told);
-        here.with_counts(plus(inner.stored, added))
+        self.lock().sum(self.prometheus.snapshot()).0
     }
 
     /// Keeps a point of the history; answers with what is to be stored, if anything changed since the last beat.
     pub fn beat(&self) -> Option<Beat> {
-        let metrics = self.snapshot();
-        let here = self.prometheus.snapshot();
         let mut inner = self.lock();
+        let (metrics, added) = inner.sum(self.prometheus.snapshot());
         if inner.history.len() == POINTS {
             inner.history.pop_front();
         }
         inner.history.push_back((now(), metrics));
-        let added = minus(here.counts(), inner.told);
-        let settled = added == [0; 3] && here.circuit == inner.circuit && here.rate < 0.001;
+        let settled = added == [0; 3] && metrics.circuit == inner.circuit && metrics.rate < 0.001;
         (!settled).then_some(Beat { added, metrics, last_record_at: inner.last_record_at })
     }
 
@@ -135,6 +130,14 @@ impl Stats {
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Inner {
+    /// What this node counted as part of what all did, and what of it is not stored yet.
+    fn sum(&self, here: WorkerMetrics) -> (WorkerMetrics, [u64; 3]) {
+        let added = minus(here.counts(), self.told);
+        (here.with_counts(plus(self.stored, added)), added)
     }
 }
 

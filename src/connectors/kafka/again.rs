@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
+use super::aside::aside;
 use super::config::KafkaConfig;
 use super::look::{Cluster, PROBE};
 use super::message::{BATCH_BYTES, deliver};
@@ -120,7 +121,7 @@ impl Again {
         let consumer: StreamConsumer<_> =
             settings.create_with_context(complaints.clone()).map_err(|e| complaints.explain(&e))?;
         let done = self.read(topic, plan, &consumer, &complaints, outlet, stop).await;
-        let _ = tokio::task::spawn_blocking(move || drop(consumer)).await;
+        let _ = aside(move || drop(consumer)).await;
         done
     }
 

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Duration;
 
 use rdkafka::consumer::{CommitMode, Consumer, StreamConsumer};
 use rdkafka::error::KafkaError;
@@ -13,15 +12,13 @@ use serde_json::json;
 use tokio_util::sync::CancellationToken;
 use tracing::Level;
 
+use super::aside::{BLOCKED_MAX, aside};
 use super::config::{KafkaConfig, Start};
 use super::message::{BATCH_BYTES, deliver};
 use crate::connectors::gather::Gathering;
 use crate::connectors::{ConnectorError, Outlet};
 use crate::egress::Egress;
 use crate::egress::kafka::Complaints;
-
-/// How long a call of the client that blocks is waited for.
-const BLOCKED_MAX: Duration = Duration::from_secs(5);
 
 /// The offset after the last delivered message, by topic and partition.
 type Reached = BTreeMap<String, BTreeMap<i32, i64>>;
@@ -167,12 +164,4 @@ async fn commit(consumer: Arc<StreamConsumer<Complaints>>, batch: &[OwnedMessage
         }
     }
     aside(move || consumer.commit(&places, CommitMode::Sync)).await
-}
-
-/// Runs what blocks on a thread of its own, for which neither this worker nor the end of the process waits for ever.
-async fn aside<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Option<T> {
-    let (sender, receiver) = tokio::sync::oneshot::channel();
-    let work = move || drop(sender.send(work()));
-    std::thread::Builder::new().name("kafka-aside".to_owned()).spawn(work).ok()?;
-    tokio::time::timeout(BLOCKED_MAX, receiver).await.ok()?.ok()
 }

@@ -8,6 +8,7 @@
 //! | `consume` | batches, deliveries, and offsets that are committed after them |
 //! | `again` | a part of the topics, outside of the group |
 //! | `range` | which part that is |
+//! | `aside` | calls of the client that block |
 
 use std::sync::Arc;
 
@@ -25,6 +26,7 @@ use crate::error::Problem;
 use crate::mapping::schema_of;
 
 mod again;
+mod aside;
 mod config;
 mod consume;
 mod look;
