@@ -1,0 +1,29 @@
+use clap::Args;
+
+#[derive(Args, Clone, Debug)]
+#[command(next_help_heading = "GraphQL")]
+pub struct GraphqlSettings {
+    /// Deepest nesting of a document
+    #[arg(long, env = "STUDIO_GRAPHQL_MAX_DEPTH", value_name = "N", default_value_t = 15, global = true)]
+    pub graphql_max_depth: usize,
+
+    /// Highest cost of a document: one a field, times the page size within lists
+    #[arg(long, env = "STUDIO_GRAPHQL_MAX_COMPLEXITY", value_name = "N", default_value_t = 20_000, global = true)]
+    pub graphql_max_complexity: usize,
+
+    /// Most aliases in a document
+    #[arg(long, env = "STUDIO_GRAPHQL_MAX_ALIASES", value_name = "N", default_value_t = 30, global = true)]
+    pub graphql_max_aliases: usize,
+
+    /// Most directives on one field
+    #[arg(long, env = "STUDIO_GRAPHQL_MAX_DIRECTIVES", value_name = "N", default_value_t = 5, global = true)]
+    pub graphql_max_directives: usize,
+
+    /// Most operations in one batch
+    #[arg(long, env = "STUDIO_GRAPHQL_MAX_BATCH", value_name = "N", default_value_t = 10, global = true)]
+    pub graphql_max_batch: usize,
+
+    /// Largest request body in bytes
+    #[arg(long, env = "STUDIO_GRAPHQL_MAX_BODY", value_name = "BYTES", default_value_t = 2_097_152, global = true)]
+    pub graphql_max_body: usize,
+}

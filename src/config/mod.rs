@@ -1,0 +1,72 @@
+//! Every setting, declared once: its flag, environment variable, default and help.
+//!
+//! A value comes from the flag, else the environment, else the TOML file, else
+//! the default. `docs/configuration.md` is printed from this declaration.
+
+mod auth;
+mod database;
+mod file;
+mod graphql;
+mod node;
+mod registry;
+
+use clap::Args;
+
+pub use auth::AuthSettings;
+pub use database::DatabaseSettings;
+pub use file::{apply_file, file_from, reference};
+pub use graphql::GraphqlSettings;
+pub use node::{LogFormat, NodeRole, NodeSettings, ServeSettings};
+pub use registry::{EgressRule, RegistrySettings};
+
+/// The settings of a process.
+#[derive(Args, Clone, Debug)]
+pub struct Settings {
+    #[command(flatten)]
+    pub node: NodeSettings,
+    #[command(flatten)]
+    pub database: DatabaseSettings,
+    #[command(flatten)]
+    pub auth: AuthSettings,
+    #[command(flatten)]
+    pub graphql: GraphqlSettings,
+    #[command(flatten)]
+    pub registry: RegistrySettings,
+}
+
+impl Settings {
+    /// What no single value can tell.
+    pub fn check(&self) -> Result<(), String> {
+        let registry = &self.registry;
+        let durations = [
+            ("--request-timeout", "STUDIO_REQUEST_TIMEOUT", self.node.request_timeout),
+            ("--database-acquire-timeout", "STUDIO_DATABASE_ACQUIRE_TIMEOUT", self.database.database_acquire_timeout),
+            ("--heartbeat-interval", "STUDIO_HEARTBEAT_INTERVAL", registry.heartbeat_interval),
+            ("--lease-ttl", "STUDIO_LEASE_TTL", registry.lease_ttl),
+            ("--dead-letter-retention", "STUDIO_DEAD_LETTER_RETENTION", registry.dead_letter_retention),
+            ("--housekeeping-interval", "STUDIO_HOUSEKEEPING_INTERVAL", registry.housekeeping_interval),
+            ("--reconcile-interval", "STUDIO_RECONCILE_INTERVAL", registry.reconcile_interval),
+        ];
+        if let Some((flag, variable, _)) = durations.iter().find(|(_, _, d)| d.0.is_zero()) {
+            return Err(format!("{flag} ({variable}) must be longer than 0s"));
+        }
+        if registry.lease_ttl.0 < registry.heartbeat_interval.0 * 2 {
+            return Err(format!(
+                "--lease-ttl (STUDIO_LEASE_TTL) is {}, and must be at least twice --heartbeat-interval ({}): a lease that \
+                 ends between two heartbeats is lost for nothing",
+                registry.lease_ttl, registry.heartbeat_interval
+            ));
+        }
+        if registry.drain_grace.0 > self.node.shutdown_grace.0 {
+            return Err(format!(
+                "--drain-grace (STUDIO_DRAIN_GRACE) is {}, and must be at most --shutdown-grace ({}): a shutdown waits \
+                 no longer for a worker than for all of them",
+                registry.drain_grace, self.node.shutdown_grace
+            ));
+        }
+        if registry.hook_max_body == 0 {
+            return Err("--hook-max-body (STUDIO_HOOK_MAX_BODY) must be at least 1".into());
+        }
+        Ok(())
+    }
+}
