@@ -17,6 +17,7 @@ mod live;
 mod metadata;
 mod metric;
 mod overview;
+mod refused;
 mod registry;
 mod secret;
 mod test_run;
@@ -39,6 +40,7 @@ pub use live::{WatchStream, Watched};
 pub use metadata::{METADATA_FIELDS, MetadataChanges, UpdateMetadata};
 pub use metric::Metric;
 pub use overview::Overview;
+pub use refused::{Attempt, AttemptKind};
 pub use secret::{DeleteSecret, SecretChange, SetSecret};
 pub use test_run::{TestInput, TestOutput, TestRecordError, TestRequest, TestRun};
 pub use transfer::{Action, Exported, Finding, FindingKind, ImportOptions, Item, Mode, Position, Report, Watch};
@@ -59,6 +61,7 @@ pub struct App {
     pub(crate) registry: Registry,
     pub(crate) metrics: Arc<Metrics>,
     retention: Retention,
+    refusals: Arc<refused::Refusals>,
     test_slots: Arc<tokio::sync::Semaphore>,
 }
 
@@ -71,7 +74,8 @@ impl App {
         retention: Retention,
     ) -> Self {
         let test_slots = Arc::new(tokio::sync::Semaphore::new(test_run::CONCURRENT_RUNS));
-        Self { store, keyring, registry, metrics, retention, test_slots }
+        let refusals = Arc::new(refused::Refusals::new(Arc::clone(&metrics)));
+        Self { store, keyring, registry, metrics, retention, refusals, test_slots }
     }
 
     pub fn connector_types(&self) -> impl Iterator<Item = &ConnectorSpec> {

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::paging::PageRequest;
-use super::{Datasource, DatasourceStatus, EventType, Timestamp};
+use super::{Datasource, DatasourceStatus, EventType, Outcome, Timestamp};
 use crate::error::{Error, Result};
 
 /// Narrows a list. Empty lists and `None` do not narrow.
@@ -81,6 +81,7 @@ pub struct AuditFilter {
     pub datasource_id: Option<Uuid>,
     pub actor: Option<String>,
     pub action: Option<String>,
+    pub outcome: Option<Outcome>,
     /// Changes of one of these fields; empty for all entries.
     pub fields: Vec<&'static str>,
 }

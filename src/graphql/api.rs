@@ -50,7 +50,7 @@ pub(super) struct Api {
 /// Where a request comes from, before anybody is authenticated.
 pub(super) struct Origin {
     pub(super) request_id: String,
-    address: Option<IpAddr>,
+    pub(super) address: Option<IpAddr>,
     authorization: Option<String>,
     channel: ManagedBy,
 }

@@ -72,7 +72,7 @@ struct Roots {
 }
 
 pub(super) struct Field {
-    role: Option<domain::Role>,
+    pub(super) role: Option<domain::Role>,
     pub(super) leads_to: String,
     /// Whether it answers with a page: it takes `first`.
     pub(super) paged: bool,

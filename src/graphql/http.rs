@@ -175,7 +175,7 @@ async fn by_get(
         Err(refused) => respond((*refused).into(), answer, None),
         Ok(prepared) if prepared.operation_type == OperationType::Mutation => {
             let error = Error::new(ErrorCode::ValidationFailed, "mutations are not taken over GET; use POST");
-            let refused = api.gateway.refused(&error, &ctx.request_id);
+            let refused = api.gateway.refused_here(&prepared, &error, &ctx);
             let mut response = respond(refused.into(), answer, Some(StatusCode::METHOD_NOT_ALLOWED));
             response.headers_mut().insert(header::ALLOW, HeaderValue::from_static("POST"));
             response
@@ -215,6 +215,7 @@ fn only_as_stream(api: &Api, ctx: &OpContext) -> Response {
 }
 
 fn unauthenticated(api: &Api, error: &Error, origin: &Origin, answer: Answer) -> HttpResponse {
+    api.gateway.refused_stranger(error, origin);
     let status = status_of(error.code());
     let mut response = respond(api.gateway.refused(error, &origin.request_id).into(), answer, Some(status));
     response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));

@@ -4,7 +4,7 @@ use async_graphql::{Enum, ID, InputObject, Json, MaybeUndefined};
 use serde_json::Value;
 use uuid::Uuid;
 
-use super::types::{DatasourceStatus, EventType};
+use super::types::{AuditOutcome, DatasourceStatus, EventType};
 use crate::domain::{DatasourceFilter, DatasourceOrder, DatasourceOrderField};
 use crate::error::{Error, Result};
 
@@ -107,8 +107,11 @@ pub(super) struct AuditFilterInput {
     pub(super) datasource_id: Option<ID>,
     /// By this actor.
     pub(super) actor: Option<String>,
-    /// Of this action, by the name of its event (such as `publish`).
+    /// Of this action, by the name of its event (such as `publish`); for what was refused, of its operation
+    /// (such as `publishDatasource`).
     pub(super) action: Option<String>,
+    /// That ended so.
+    pub(super) outcome: Option<AuditOutcome>,
 }
 
 /// The arguments of a page of events.

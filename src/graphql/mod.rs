@@ -5,6 +5,7 @@
 //! finished schema and refuses an operation before anything of it runs.
 
 mod api;
+mod attempts;
 mod connection;
 mod cost;
 mod dead_letters;

@@ -8,6 +8,8 @@ use async_graphql::{Data, Executor, Request, Response, ServerError, Variables};
 use futures::StreamExt;
 use futures::stream::BoxStream;
 
+use super::api::Origin;
+use super::attempts::Attempts;
 use super::error::{RequestId, complete, refusal};
 use super::loaders::Loaders;
 use super::{Gateway, cost, error};
@@ -19,6 +21,7 @@ pub(super) struct Prepared {
     request: Request,
     pub(super) operation_type: OperationType,
     operation_name: Option<String>,
+    attempts: Attempts,
 }
 
 impl Gateway {
@@ -40,21 +43,28 @@ impl Gateway {
         let (operation_name, operation) = select(document, name.as_deref()).map_err(refuse)?;
         let most = self.0.limits.graphql_max_complexity;
         cost::check(&self.0.rules, document, operation, &variables, most).map_err(refuse)?;
-        check_variables(operation, &variables).map_err(refuse)?;
-        self.0.rules.check(document, operation, &ctx.actor).map_err(refuse)?;
+        let attempts = Attempts::of(&self.0.rules, document, operation, &variables);
+        let heard = |error| {
+            let refused = refuse(error);
+            attempts.refused(&self.0.app, ctx, &refused);
+            refused
+        };
+        check_variables(operation, &variables).map_err(heard)?;
+        self.0.rules.check(document, operation, &ctx.actor).map_err(heard)?;
         let (operation_type, operation_name) = (operation.ty, operation_name.map(str::to_owned));
         let request = request
             .variables(variables)
             .data(ctx.clone())
             .data(RequestId(ctx.request_id.clone()))
             .data(Loaders::new(self.0.app.clone(), ctx.clone()));
-        Ok(Prepared { request, operation_type, operation_name })
+        Ok(Prepared { request, operation_type, operation_name, attempts })
     }
 
     pub(super) async fn run(&self, prepared: Prepared, ctx: &OpContext) -> Response {
         let began = Instant::now();
         let mut response = self.0.schema.execute(prepared.request).await;
         complete(&mut response, &self.0.limits, &ctx.request_id);
+        prepared.attempts.refused(&self.0.app, ctx, &response);
         self.count(prepared.operation_type, prepared.operation_name.as_deref(), &response, began);
         response
     }
@@ -67,13 +77,27 @@ impl Gateway {
             None,
             std::time::Duration::ZERO,
         );
+        let (app, ctx, attempts) = (self.0.app.clone(), ctx.clone(), prepared.attempts);
         let stream = self.0.schema.execute_stream(prepared.request);
         stream
             .map(move |mut response| {
                 complete(&mut response, &limits, &request_id);
+                attempts.refused(&app, &ctx, &response);
                 response
             })
             .boxed()
+    }
+
+    /// Refuses what was prepared, for the way that it came.
+    pub(super) fn refused_here(&self, prepared: &Prepared, error: &Error, ctx: &OpContext) -> Response {
+        let response = self.refused(error, &ctx.request_id);
+        prepared.attempts.refused(&self.0.app, ctx, &response);
+        response
+    }
+
+    /// Hears of a caller without a valid token.
+    pub(super) fn refused_stranger(&self, error: &Error, origin: &Origin) {
+        self.0.app.refused_stranger(error.code(), origin.address, &origin.request_id);
     }
 
     /// Answers a refusal in the shape of an answer, and counts it.

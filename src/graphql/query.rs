@@ -154,7 +154,13 @@ impl CatalogQuery {
     ) -> Result<Plain<AuditEntry>> {
         let filter = filter.unwrap_or_default();
         let datasource_id = filter.datasource_id.map(|id| uuid("/filter/datasourceId", &id)).transpose().shaped(ctx)?;
-        let filter = AuditFilter { datasource_id, actor: filter.actor, action: filter.action, fields: Vec::new() };
+        let filter = AuditFilter {
+            datasource_id,
+            actor: filter.actor,
+            action: filter.action,
+            outcome: filter.outcome.map(Into::into),
+            fields: Vec::new(),
+        };
         let page = PageRequest::relay(first, after.as_deref(), last, before.as_deref()).shaped(ctx)?;
         let (app, op) = (ctx.data::<App>()?, ctx.data::<OpContext>()?);
         let rows = app.audit_log(op, &filter, &page).await.shaped(ctx)?;

@@ -52,7 +52,10 @@ async fn serve(api: Api, origin: Origin, mut socket: WebSocket) {
             let ctx = origin.context(actor);
             run(api, ctx, first, socket).await;
         }
-        Err(error) => close(socket, FORBIDDEN, error.message()).await,
+        Err(error) => {
+            api.gateway.refused_stranger(&error, &origin);
+            close(socket, FORBIDDEN, error.message()).await;
+        }
     }
 }
 

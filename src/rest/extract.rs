@@ -13,6 +13,7 @@ use axum::http::{HeaderMap, StatusCode, Uri, header};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
+use super::attempts::Attempted;
 use super::json::{parse, pointer_of, reword};
 use super::problem::{Failure, request_id};
 use super::{Api, MOUNT};
@@ -37,18 +38,19 @@ impl<P: Grant, Q: DeserializeOwned> FromRequestParts<Api> for Caller<P, Q> {
     async fn from_request_parts(parts: &mut Parts, api: &Api) -> Result<Self, Failure> {
         let authorization = parts.headers.get(header::AUTHORIZATION).and_then(|v| v.to_str().ok());
         let actor = api.verifier.authenticate(authorization)?;
-        if !policy::allows(actor.role, P::PERMISSION) {
-            return Err(policy::refusal(actor.role, P::PERMISSION.role()).into());
-        }
-        if !accepts_json(&parts.headers) {
-            let message = "the answer is JSON: send Accept: application/json, or none";
-            return Err(Failure::invalid(StatusCode::NOT_ACCEPTABLE, message));
-        }
         let ctx = OpContext {
             channel: ManagedBy::of_client(parts.headers.get(CLIENT_HEADER).and_then(|v| v.to_str().ok())),
             source_address: parts.extensions.get::<ConnectInfo<SocketAddr>>().map(|info| info.0.ip()),
             ..OpContext::new(actor, request_id(&parts.headers))
         };
+        Attempted::by(parts, &ctx, P::PERMISSION);
+        if !policy::allows(ctx.actor.role, P::PERMISSION) {
+            return Err(policy::refusal(ctx.actor.role, P::PERMISSION.role()).into());
+        }
+        if !accepts_json(&parts.headers) {
+            let message = "the answer is JSON: send Accept: application/json, or none";
+            return Err(Failure::invalid(StatusCode::NOT_ACCEPTABLE, message));
+        }
         let uri = parts.extensions.get::<OriginalUri>().map_or_else(|| parts.uri.clone(), |uri| uri.0.clone());
         Ok(Self { ctx, headers: parts.headers.clone(), query: parameters(&uri)?, uri, grant: PhantomData })
     }

@@ -9,7 +9,7 @@ use super::Api;
 use super::datasources::DatasourcePath;
 use super::extract::{Caller, Named};
 use super::link::{Position, whole};
-use super::model::{AuditEntry, DatasourceEvent, DatasourceMetric, DatasourceState, EventType};
+use super::model::{AuditEntry, DatasourceEvent, DatasourceMetric, DatasourceState, EventType, Outcome};
 use super::reply::{Answer, Reply};
 use crate::auth::policy::grant::{Read, ReadAudit};
 use crate::domain::{AuditFilter, EventFilter, parse_duration};
@@ -106,8 +106,11 @@ pub(super) struct AuditParameters {
     datasource_id: Option<Uuid>,
     /// By this actor.
     actor: Option<String>,
-    /// Of this action, by the name of its event (such as `publish`).
+    /// Of this action, by the name of its event (such as `publish`); for what was refused, of its operation
+    /// (such as `publishDatasource`).
     action: Option<String>,
+    /// That ended so.
+    outcome: Option<Outcome>,
     /// At most so many; 50 without a number.
     #[param(minimum = 1, maximum = 200, value_type = Option<u64>)]
     limit: Option<String>,
@@ -128,8 +131,8 @@ pub(super) struct AuditParameters {
 )]
 pub(super) async fn audit_log(State(api): State<Api>, caller: Caller<ReadAudit, AuditParameters>) -> Answer {
     let (caller, query) = caller.split();
-    let AuditParameters { datasource_id, actor, action, limit, offset, cursor } = query;
-    let filter = AuditFilter { datasource_id, actor, action, fields: Vec::new() };
+    let AuditParameters { datasource_id, actor, action, outcome, limit, offset, cursor } = query;
+    let filter = AuditFilter { datasource_id, actor, action, outcome: outcome.map(|o| o.0), fields: Vec::new() };
     let position = Position { limit, offset, cursor, total: None };
     let page = api.app.audit_log(&caller.ctx, &filter, &position.request()?).await?;
     Ok(position.reply(&caller, page, |e| e.seq, AuditEntry::from)?)

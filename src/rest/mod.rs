@@ -5,6 +5,7 @@
 
 #![allow(unused_qualifications, reason = "the macro of an OpenAPI operation writes whole paths")]
 
+mod attempts;
 mod catalog;
 mod datasources;
 mod dead_letters;
@@ -33,7 +34,7 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::http::{HeaderMap, StatusCode};
-use axum::middleware::from_fn;
+use axum::middleware::from_fn_with_state;
 use axum::response::Response;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes as handlers;
@@ -61,7 +62,7 @@ pub fn api(app: App, verifier: Arc<Verifier>, max_body: usize) -> Router {
     let api = Api { app, verifier, max_body };
     let (versioned, _) = OpenApiRouter::new().nest(MOUNT, every_route()).split_for_parts();
     let (plain, _) = datasource_routes().split_for_parts();
-    versioned.merge(plain).layer(from_fn(problem::shape)).with_state(api).merge(docs::routes())
+    versioned.merge(plain).layer(from_fn_with_state(api.clone(), problem::shape)).with_state(api).merge(docs::routes())
 }
 
 fn every_route() -> OpenApiRouter<Api> {

@@ -2,12 +2,14 @@
 
 use std::sync::Arc;
 
-use axum::extract::Request;
+use axum::extract::{Request, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use serde_json::json;
 
+use super::Api;
+use super::attempts::Attempted;
 use crate::error::{Error, ErrorCode};
 
 /// What REST calls the fields of use-cases, where the names differ.
@@ -69,11 +71,13 @@ impl IntoResponse for Failure {
     }
 }
 
-/// Writes a [`Failure`] out, with the id of the request.
-pub(super) async fn shape(request: Request, next: Next) -> Response {
+/// Writes a [`Failure`] out, with the id of the request, and tells the audit log of a refusal.
+pub(super) async fn shape(State(api): State<Api>, mut request: Request, next: Next) -> Response {
     let id = request_id(request.headers()).to_owned();
+    let attempted = Attempted::begin(&mut request);
     let mut response = next.run(request).await;
     let Some(Failure(failure)) = response.extensions_mut().remove::<Failure>() else { return response };
+    attempted.refused(&api.app, failure.error.code(), &id);
     let mut response = respond_as(failure.status, &failure.error, &id);
     if let Some((name, value)) = &failure.header {
         response.headers_mut().insert(name, value.clone());

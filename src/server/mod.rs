@@ -35,6 +35,9 @@ use sync::SyncDir;
 /// A day's token: long enough for a first look, short enough to not matter in a shell history.
 const EMBEDDED_TOKEN_TTL: Duration = Duration::from_secs(86_400);
 
+/// How long a shutdown waits for what is left to write to the audit log.
+const AUDIT_GRACE: Duration = Duration::from_secs(5);
+
 /// A server that is ready to run.
 pub struct Server {
     listener: TcpListener,
@@ -112,7 +115,9 @@ impl Server {
         let grace = self.settings.node.shutdown_grace.0;
         let loops = {
             let (store, registry, app) = (self.store.clone(), self.registry.clone(), self.app.clone());
-            tokio::spawn(async move { tokio::join!(store.listen(), registry.run(), app.keep_house()) })
+            tokio::spawn(
+                async move { tokio::join!(store.listen(), registry.run(), app.keep_house(), app.write_refusals()) },
+            )
         };
         let syncing = self.sync.map(|sync| {
             let (app, store, settings) = (self.app.clone(), self.store.clone(), self.settings.clone());
@@ -134,6 +139,9 @@ impl Server {
             let _ = tokio::time::timeout(grace / 4, syncing).await;
         }
         self.registry.shutdown(grace).await;
+        if tokio::time::timeout(AUDIT_GRACE, self.app.flush_refusals(true)).await.is_err() {
+            tracing::warn!("the database did not answer in time: some refused attempts are not in the audit log");
+        }
         self.store.close().await;
         loops.abort();
         Ok(())

@@ -5,9 +5,9 @@ use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
 use super::entity::{audit, org};
-use super::{NewAudit, Tx, classify, corrupt};
-use crate::auth::Authorized;
+use super::{NewAudit, Store, Tx, classify, corrupt};
 use crate::auth::policy::grant::ReadAudit;
+use crate::auth::{Actor, Authorized};
 use crate::domain::paging::{Page, PageRequest};
 use crate::domain::{AuditEntry, AuditFilter, FieldChange, Tenant, Timestamp, canonical_json};
 use crate::error::Result;
@@ -118,6 +118,15 @@ fn active(row: audit::Model) -> audit::ActiveModel {
     }
 }
 
+impl Store {
+    /// Chains entries of the system itself, which come with no change.
+    pub async fn append_to_audit(&self, org: &str, entries: Vec<NewAudit>) -> Result<()> {
+        let mut tx = self.write_as_system(&Actor::system("audit", org)).await?;
+        entries.into_iter().for_each(|entry| tx.record_audit(entry));
+        tx.commit().await
+    }
+}
+
 impl Tx {
     /// Newest first.
     pub async fn audit_entries(
@@ -141,6 +150,9 @@ impl Tx {
         }
         if let Some(action) = &filter.action {
             query = query.filter(audit::Column::Action.eq(action));
+        }
+        if let Some(outcome) = filter.outcome {
+            query = query.filter(audit::Column::Outcome.eq(outcome.as_str()));
         }
         if !filter.fields.is_empty() {
             query = query.filter(audit::Column::Field.is_in(filter.fields.iter().copied()));

@@ -1,7 +1,9 @@
 //! How a metric family is declared: its doc comment is its help text.
 
 use prometheus::core::{Collector, Opts};
-use prometheus::{GaugeVec, Histogram, HistogramOpts, HistogramVec, IntCounterVec, IntGauge, IntGaugeVec, Result};
+use prometheus::{
+    GaugeVec, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Result,
+};
 
 /// A metric family as documentation shows it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,6 +41,7 @@ declared! {
     HistogramVec, "histogram", |family, buckets| {
         Self::new(HistogramOpts::new(family.name, family.help).buckets(buckets.to_vec()), family.labels)
     };
+    IntCounter, "counter", |family, _buckets| Self::with_opts(Opts::new(family.name, family.help));
     IntGauge, "gauge", |family, _buckets| Self::with_opts(Opts::new(family.name, family.help));
     Histogram, "histogram", |family, buckets| {
         Self::with_opts(HistogramOpts::new(family.name, family.help).buckets(buckets.to_vec()))

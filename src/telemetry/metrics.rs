@@ -4,7 +4,9 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
-use prometheus::{GaugeVec, Histogram, HistogramVec, IntCounterVec, IntGauge, IntGaugeVec, Registry, TextEncoder};
+use prometheus::{
+    GaugeVec, Histogram, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Registry, TextEncoder,
+};
 use uuid::Uuid;
 
 use super::datasource::{DatasourceMetrics, Live};
@@ -71,6 +73,10 @@ families! {
         db_statements: IntGauge = "db_statements" {};
         /// Uses of stored secrets; the outcome is "ok" or "error".
         secrets: IntCounterVec = "secrets_operations_total" { "operation", "outcome" };
+        /// Attempts that were refused, by code; those without a valid token are counted here and nowhere else.
+        refused: IntCounterVec = "audit_refused_total" { "code" };
+        /// Refused attempts that the audit log does not have, for too many kinds of them came within a minute.
+        refused_dropped: IntCounter = "audit_refused_dropped_total" {};
         /// Always 1; the label tells the version that runs.
         build_info: IntGaugeVec = "build_info" { "version" };
     }
@@ -270,6 +276,14 @@ impl Metrics {
     /// `operation` is a verb such as `set`, `delete` or `open`.
     pub fn secret_operation(&self, operation: &'static str, ok: bool) {
         self.collectors.secrets.with_label_values(&[operation, if ok { "ok" } else { "error" }]).inc();
+    }
+
+    pub fn refused(&self, code: ErrorCode) {
+        self.collectors.refused.with_label_values(&[code.as_str()]).inc();
+    }
+
+    pub fn refusals_dropped(&self, count: u64) {
+        self.collectors.refused_dropped.inc_by(count);
     }
 
     /// The Prometheus text format.

@@ -25,7 +25,7 @@ pub(super) use input::{
 pub(super) use registry::Registry;
 pub(super) use test_run::{TestResult, TestSample};
 pub(super) use version::{DatasourceVersion, VersionDiff};
-pub(super) use words::{DatasourceStatus, EventType, WorkerStatus};
+pub(super) use words::{DatasourceStatus, EventType, Outcome, WorkerStatus};
 
 use serde::Serialize;
 use utoipa::ToSchema;

@@ -78,6 +78,10 @@ on_both_databases! {
     }
 }
 
+pub async fn assert_intact(server: &TestServer) {
+    assert!(matches!(verify(server).await, ChainState::Intact { entries } if entries > 0));
+}
+
 /// Through the store of a second process, as an auditor would.
 async fn verify(server: &TestServer) -> ChainState {
     let settings: Settings = server.settings();

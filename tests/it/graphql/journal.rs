@@ -10,7 +10,9 @@ use crate::on_both_databases;
 async fn since(sql: &Sql, (events, entries): (i64, i64)) -> (Vec<String>, Vec<String>) {
     let kinds =
         format!("SELECT event_type FROM datasource_events WHERE org_id = 'acme' AND seq > {events} ORDER BY seq");
-    let actions = format!("SELECT action FROM audit_entries WHERE org_id = 'acme' AND seq > {entries} ORDER BY seq");
+    let actions = format!(
+        "SELECT action FROM audit_entries WHERE org_id = 'acme' AND outcome <> 'refused' AND seq > {entries} ORDER BY seq"
+    );
     let mut actions = sql.column::<String>(&actions).await;
     // One entry a changed field: what counts here is that there is one.
     actions.dedup();
