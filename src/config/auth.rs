@@ -1,5 +1,7 @@
 use clap::Args;
 use secrecy::SecretString;
+use serde::Deserialize;
+use url::Url;
 
 use crate::domain::HumanDuration;
 
@@ -17,6 +19,30 @@ pub struct AuthSettings {
     /// PEM public key of RS256, PS256, ES256 or EdDSA tokens: the text, or the path of a file
     #[arg(long, env = "STUDIO_JWT_PUBLIC_KEY", value_name = "PEM|FILE", global = true)]
     pub jwt_public_key: Option<String>,
+
+    /// URL of the key set (JWKS) that verifies tokens, in place of a secret or a public key
+    #[arg(long, env = "STUDIO_JWKS_URL", value_name = "URL", global = true)]
+    pub jwks_url: Option<Url>,
+
+    /// Issuers of tokens with keys of their own, found by OpenID Connect discovery: a list of URLs, or a JSON array of objects
+    #[arg(long, env = "STUDIO_OIDC_ISSUERS", value_name = "URL,…|JSON", global = true)]
+    pub oidc_issuers: Option<IssuerList>,
+
+    /// Shortest time between two fetches of an issuer's keys, whatever it or a token asks for
+    #[arg(long, env = "STUDIO_JWKS_MIN_AGE", value_name = "DURATION", default_value = "10s", global = true)]
+    pub jwks_min_age: HumanDuration,
+
+    /// Longest time that an issuer's keys are used without a look at whether they still hold
+    #[arg(long, env = "STUDIO_JWKS_MAX_AGE", value_name = "DURATION", default_value = "1h", global = true)]
+    pub jwks_max_age: HumanDuration,
+
+    /// How long known keys go on when their issuer cannot be reached
+    #[arg(long, env = "STUDIO_JWKS_OUTAGE", value_name = "DURATION", default_value = "12h", global = true)]
+    pub jwks_outage: HumanDuration,
+
+    /// How long a fetch of keys may take
+    #[arg(long, env = "STUDIO_JWKS_TIMEOUT", value_name = "DURATION", default_value = "5s", global = true)]
+    pub jwks_timeout: HumanDuration,
 
     /// Signature algorithms that are accepted [default: HS256 with a secret; what the key can do with a public key]
     #[arg(long, env = "STUDIO_JWT_ALGORITHMS", value_name = "ALG,…", value_delimiter = ',', global = true)]
@@ -66,4 +92,72 @@ pub struct AuthSettings {
         global = true
     )]
     pub jwt_project_claims: Vec<String>,
+
+    /// Organisation of tokens that name none [default: such tokens are refused]
+    #[arg(long, env = "STUDIO_JWT_DEFAULT_ORG", value_name = "ORG", global = true)]
+    pub jwt_default_org: Option<String>,
+}
+
+/// One issuer of tokens: an entry of `[[auth.issuers]]`. What it does not say is as the settings have it.
+#[derive(Clone, Debug, Deserialize, PartialEq, Eq)]
+#[serde(deny_unknown_fields)]
+pub struct IssuerSettings {
+    /// What `iss` must be, to the letter.
+    pub issuer: String,
+    /// What `aud` (one of them) or `azp` must be.
+    #[serde(default, deserialize_with = "one_or_many")]
+    pub audience: Vec<String>,
+    /// Where its keys are; without it, discovery tells.
+    #[serde(default)]
+    pub jwks_url: Option<Url>,
+    #[serde(default)]
+    pub algorithms: Vec<String>,
+    /// The organisations that it may speak for; a token that names none is of the only one.
+    #[serde(default)]
+    pub orgs: Vec<String>,
+    #[serde(default)]
+    pub role_claims: Vec<String>,
+    #[serde(default)]
+    pub org_claims: Vec<String>,
+    #[serde(default)]
+    pub project_claims: Vec<String>,
+}
+
+/// The value of `STUDIO_OIDC_ISSUERS`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct IssuerList(pub Vec<IssuerSettings>);
+
+impl std::str::FromStr for IssuerList {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let text = text.trim();
+        let list: Vec<IssuerSettings> = if text.starts_with('[') {
+            serde_json::from_str(text).map_err(|e| format!("is not a JSON array of issuers: {e}"))?
+        } else {
+            let urls = text.split(',').map(str::trim).filter(|url| !url.is_empty());
+            urls.map(|url| serde_json::from_value(serde_json::json!({ "issuer": url })))
+                .collect::<Result<_, _>>()
+                .map_err(|e| e.to_string())?
+        };
+        for (i, issuer) in list.iter().enumerate() {
+            if list[..i].iter().any(|other| other.issuer == issuer.issuer) {
+                return Err(format!("names the issuer {:?} twice", issuer.issuer));
+            }
+        }
+        Ok(Self(list))
+    }
+}
+
+fn one_or_many<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Given {
+        One(String),
+        Many(Vec<String>),
+    }
+    Ok(match Given::deserialize(deserializer)? {
+        Given::One(text) => vec![text],
+        Given::Many(list) => list,
+    })
 }

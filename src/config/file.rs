@@ -10,6 +10,12 @@ pub fn apply_file(mut command: Command, path: &Path) -> Result<Command, String> 
     let text = std::fs::read_to_string(path).map_err(|e| format!("cannot read {}: {e}", path.display()))?;
     let table: toml::Table = text.parse().map_err(|e| format!("{}: {e}", path.display()))?;
     for (name, value) in table {
+        let (name, value) = match (name.as_str(), value) {
+            ("auth", toml::Value::Table(section)) => {
+                issuers(section).map_err(|e| format!("{}: {e}", path.display()))?
+            }
+            (_, value) => (name, value),
+        };
         let has =
             |c: &Command| c.get_arguments().any(|a| a.get_long() == Some(&name) && name != "config" && is_setting(a));
         let serve = command.find_subcommand(SERVE).is_some_and(has);
@@ -34,6 +40,16 @@ pub fn apply_file(mut command: Command, path: &Path) -> Result<Command, String> 
         };
     }
     Ok(command)
+}
+
+/// `[[auth.issuers]]`, the one thing that is a table: as the setting for which it stands.
+fn issuers(mut section: toml::Table) -> Result<(String, toml::Value), String> {
+    let issuers = section.remove("issuers").ok_or("the section [auth] holds [[auth.issuers]] and nothing else")?;
+    if let Some(other) = section.keys().next() {
+        return Err(format!("there is no setting {other:?} in [auth]; it holds [[auth.issuers]]"));
+    }
+    let json = serde_json::to_string(&issuers).map_err(|e| e.to_string())?;
+    Ok(("oidc-issuers".to_owned(), toml::Value::String(json)))
 }
 
 /// The file that `--config` or `STUDIO_CONFIG` names, before the command line is parsed in full.

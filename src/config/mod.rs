@@ -12,7 +12,7 @@ mod registry;
 
 use clap::Args;
 
-pub use auth::AuthSettings;
+pub use auth::{AuthSettings, IssuerList, IssuerSettings};
 pub use database::DatabaseSettings;
 pub use file::{apply_file, file_from, reference};
 pub use graphql::GraphqlSettings;

@@ -80,7 +80,7 @@ impl Origin {
         }
     }
 
-    pub(super) fn authenticate(&self, verifier: &Verifier) -> crate::error::Result<OpContext> {
-        Ok(self.context(verifier.authenticate(self.authorization.as_deref())?))
+    pub(super) async fn authenticate(&self, verifier: &Verifier) -> crate::error::Result<OpContext> {
+        Ok(self.context(verifier.authenticate(self.authorization.as_deref()).await?))
     }
 }

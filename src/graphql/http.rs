@@ -68,7 +68,7 @@ async fn by_post(State(api): State<Api>, origin: Origin, headers: HeaderMap, bod
         let refused = api.gateway.refused(&Error::new(ErrorCode::ValidationFailed, message), &origin.request_id);
         return respond(refused.into(), answer, Some(StatusCode::UNSUPPORTED_MEDIA_TYPE));
     }
-    let ctx = match origin.authenticate(&api.verifier) {
+    let ctx = match origin.authenticate(&api.verifier).await {
         Ok(ctx) => ctx,
         Err(error) => return unauthenticated(&api, &error, &origin, answer),
     };
@@ -158,7 +158,7 @@ async fn by_get(
         let refused = api.gateway.refused(&error, &origin.request_id);
         return respond(refused.into(), answer, Some(StatusCode::BAD_REQUEST));
     };
-    let ctx = match origin.authenticate(&api.verifier) {
+    let ctx = match origin.authenticate(&api.verifier).await {
         Ok(ctx) => ctx,
         Err(error) => return unauthenticated(&api, &error, &origin, answer),
     };
@@ -291,6 +291,7 @@ fn status_of(code: ErrorCode) -> StatusCode {
     match code {
         ErrorCode::Unauthenticated => StatusCode::UNAUTHORIZED,
         ErrorCode::Forbidden => StatusCode::FORBIDDEN,
+        ErrorCode::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
         _ => StatusCode::BAD_REQUEST,
     }
 }

@@ -47,7 +47,7 @@ async fn serve(api: Api, origin: Origin, mut socket: WebSocket) {
     let Ok(ClientMessage::ConnectionInit { payload }) = ClientMessage::from_bytes(&first) else {
         return close(socket, BAD_REQUEST, "The first message must be connection_init").await;
     };
-    match api.verifier.authenticate(authorization(payload.as_ref()).as_deref()) {
+    match api.verifier.authenticate(authorization(payload.as_ref()).as_deref()).await {
         Ok(actor) => {
             let ctx = origin.context(actor);
             run(api, ctx, first, socket).await;

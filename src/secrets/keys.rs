@@ -39,12 +39,14 @@ impl Keys {
             }
             None => return Err(missing("master key", "STUDIO_MASTER_KEY")),
         };
-        let jwt_secret = match (&auth.jwt_secret, &auth.jwt_public_key) {
-            (Some(secret), _) => Some(secret.clone()),
-            (None, Some(_)) => None,
-            (None, None) if embedded => Some(signing_key(&directory)?),
-            (None, None) => {
-                return Err(missing("key to verify tokens", "STUDIO_JWT_SECRET (or STUDIO_JWT_PUBLIC_KEY)"));
+        let jwt_secret = match &auth.jwt_secret {
+            Some(secret) => Some(secret.clone()),
+            None if auth.jwt_public_key.is_some() || auth.jwks_url.is_some() => None,
+            None if embedded => Some(signing_key(&directory)?),
+            None if auth.oidc_issuers.is_some() => None,
+            None => {
+                let settings = "STUDIO_JWT_SECRET (or STUDIO_JWT_PUBLIC_KEY, STUDIO_JWKS_URL or STUDIO_OIDC_ISSUERS)";
+                return Err(missing("key to verify tokens", settings));
             }
         };
         Ok(Self { master, jwt_secret })

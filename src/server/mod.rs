@@ -45,6 +45,7 @@ pub struct Server {
     store: Store,
     registry: Registry,
     app: App,
+    verifier: Arc<Verifier>,
     settings: Settings,
     token: Option<String>,
     first_webhook: Option<Uuid>,
@@ -59,7 +60,8 @@ impl Server {
         let url = DatabaseUrl::from_settings(&settings)?;
         let embedded = is_embedded(&settings);
         let keys = Keys::resolve(&settings, embedded)?;
-        let verifier = Arc::new(Verifier::new(&settings.auth, keys.jwt_secret.as_ref())?);
+        let metrics = Metrics::new(settings.node.metrics_max_datasources);
+        let verifier = Arc::new(Verifier::new(&settings.auth, keys.jwt_secret.as_ref(), &metrics)?);
         default_sink(&settings)?;
         let sync = SyncDir::from_settings(&serve)?;
         // Bound before anything is changed: an address in use must not cost a migration.
@@ -82,7 +84,7 @@ impl Server {
         }
 
         let keyring = Arc::new(Keyring::new(keys.master));
-        let (registry, app, metrics) = assemble(&settings, &store, keyring, serve.role)?;
+        let (registry, app) = assemble(&settings, &store, keyring, serve.role, &metrics)?;
         let first_webhook = seed(&app, &settings).await;
 
         let minter =
@@ -92,8 +94,21 @@ impl Server {
         let embedded_token = EmbeddedToken(
             minter.map(|m| -> Arc<dyn Fn() -> Option<String> + Send + Sync> { Arc::new(move || embedded_token(&m)) }),
         );
-        let routes = http::routes(&settings, serve.role, app.clone(), gateway, verifier, embedded_token, metrics);
-        Ok(Self { listener, routes, store, registry, app, settings, token, first_webhook, sync, _data_dir: data_dir })
+        let gate = Arc::clone(&verifier);
+        let routes = http::routes(&settings, serve.role, app.clone(), gateway, gate, embedded_token, metrics);
+        Ok(Self {
+            listener,
+            routes,
+            store,
+            registry,
+            app,
+            verifier,
+            settings,
+            token,
+            first_webhook,
+            sync,
+            _data_dir: data_dir,
+        })
     }
 
     pub fn address(&self) -> std::io::Result<SocketAddr> {
@@ -115,9 +130,16 @@ impl Server {
         let grace = self.settings.node.shutdown_grace.0;
         let loops = {
             let (store, registry, app) = (self.store.clone(), self.registry.clone(), self.app.clone());
-            tokio::spawn(
-                async move { tokio::join!(store.listen(), registry.run(), app.keep_house(), app.write_refusals()) },
-            )
+            let verifier = self.verifier;
+            tokio::spawn(async move {
+                tokio::join!(
+                    store.listen(),
+                    registry.run(),
+                    app.keep_house(),
+                    app.write_refusals(),
+                    verifier.keep_fresh()
+                )
+            })
         };
         let syncing = self.sync.map(|sync| {
             let (app, store, settings) = (self.app.clone(), self.store.clone(), self.settings.clone());
@@ -154,8 +176,8 @@ fn assemble(
     store: &Store,
     keyring: Arc<Keyring>,
     role: NodeRole,
-) -> Result<(Registry, App, Arc<Metrics>), String> {
-    let metrics = Metrics::new(settings.node.metrics_max_datasources);
+    metrics: &Arc<Metrics>,
+) -> Result<(Registry, App), String> {
     let node = settings.node.node_name.clone().unwrap_or_else(|| match DatabaseUrl::from_settings(settings) {
         Ok(DatabaseUrl::Sqlite(_)) => "embedded".to_owned(),
         _ => format!("node-{}", &Uuid::now_v7().simple().to_string()[20..]),
@@ -167,7 +189,7 @@ fn assemble(
             connectors: Catalog::standard(),
             sinks: SinkCatalog::standard(),
             egress: Arc::new(Egress::new(settings.registry.egress_allow.clone())),
-            metrics: Arc::clone(&metrics),
+            metrics: Arc::clone(metrics),
             output_dir: settings.node.data_dir.join("out"),
             input_dir: settings.registry.input_dir.clone().unwrap_or_else(|| settings.node.data_dir.join("in")),
             default_sink: default_sink(settings)?,
@@ -188,8 +210,8 @@ fn assemble(
         dead_letters_max: settings.registry.dead_letters_max,
         interval: settings.registry.housekeeping_interval.0,
     };
-    let app = App::new(store.clone(), keyring, registry.clone(), Arc::clone(&metrics), retention);
-    Ok((registry, app, metrics))
+    let app = App::new(store.clone(), keyring, registry.clone(), Arc::clone(metrics), retention);
+    Ok((registry, app))
 }
 
 fn default_sink(settings: &Settings) -> Result<SinkSection, String> {

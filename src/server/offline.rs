@@ -7,6 +7,7 @@ use crate::app::App;
 use crate::config::{NodeRole, Settings};
 use crate::secrets::{Keyring, MasterKey};
 use crate::store::{DatabaseUrl, Store};
+use crate::telemetry::Metrics;
 
 /// Use-cases on the database of the settings. It runs no workers; a running server hears of what it commits.
 pub struct Offline {
@@ -39,7 +40,8 @@ impl Offline {
             return Err(format!("the migration {} is pending; run `datasource-studio migrate up`", pending.name));
         }
         let keyring = Arc::new(Keyring::new(MasterKey::throwaway().map_err(|e| e.to_string())?));
-        let (_, app, _) = assemble(settings, &store, keyring, NodeRole::Gateway)?;
+        let metrics = Metrics::new(settings.node.metrics_max_datasources);
+        let (_, app) = assemble(settings, &store, keyring, NodeRole::Gateway, &metrics)?;
         Ok(Self { app, store })
     }
 

@@ -77,6 +77,10 @@ families! {
         refused: IntCounterVec = "audit_refused_total" { "code" };
         /// Refused attempts that the audit log does not have, for too many kinds of them came within a minute.
         refused_dropped: IntCounter = "audit_refused_dropped_total" {};
+        /// Fetches of the keys of an issuer of tokens; the outcome is "ok" or "error".
+        key_fetches: IntCounterVec = "auth_key_fetches_total" { "issuer", "outcome" };
+        /// 1 while the keys of an issuer are older than it lets them be, or there are none; else 0.
+        keys_outdated: IntGaugeVec = "auth_keys_outdated" { "issuer" };
         /// Always 1; the label tells the version that runs.
         build_info: IntGaugeVec = "build_info" { "version" };
     }
@@ -250,6 +254,15 @@ impl Metrics {
 
     pub fn leases_held(&self, count: usize) {
         self.collectors.leases_held.set(i64::try_from(count).unwrap_or(i64::MAX));
+    }
+
+    /// `issuer` is one that the settings name.
+    pub fn key_fetch(&self, issuer: &str, ok: bool) {
+        self.collectors.key_fetches.with_label_values(&[issuer, if ok { "ok" } else { "error" }]).inc();
+    }
+
+    pub fn keys_outdated(&self, issuer: &str, outdated: bool) {
+        self.collectors.keys_outdated.with_label_values(&[issuer]).set(i64::from(outdated));
     }
 
     /// `route` is the template that matched, never the path of the request.

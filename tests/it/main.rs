@@ -10,6 +10,7 @@ mod docs;
 mod gitops;
 mod graphql;
 mod harness;
+mod identity;
 mod layers;
 mod migrations;
 mod registry;

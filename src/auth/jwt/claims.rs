@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 
 use super::refused;
 use crate::auth::{Actor, ActorKind};
-use crate::config::AuthSettings;
+use crate::config::{AuthSettings, IssuerSettings};
 use crate::domain::{Role, Scope, Timestamp};
 use crate::error::{Error, ErrorCode, Result};
 
@@ -21,6 +21,11 @@ pub(super) struct ClaimPaths {
     roles: Vec<String>,
     orgs: Vec<String>,
     projects: Vec<String>,
+    /// An issuer that keeps the roles of a realm and of an application apart means both together.
+    all_roles: bool,
+    default_org: Option<String>,
+    /// The organisations that may be named; empty is any.
+    allowed_orgs: Vec<String>,
 }
 
 impl ClaimPaths {
@@ -29,15 +34,42 @@ impl ClaimPaths {
             roles: paths("STUDIO_JWT_ROLE_CLAIMS", &settings.jwt_role_claims)?,
             orgs: paths("STUDIO_JWT_ORG_CLAIMS", &settings.jwt_org_claims)?,
             projects: paths("STUDIO_JWT_PROJECT_CLAIMS", &settings.jwt_project_claims)?,
+            all_roles: false,
+            default_org: default_org(settings)?,
+            allowed_orgs: Vec::new(),
         })
+    }
+
+    /// What the issuer says of itself, else what the settings say.
+    pub(super) fn of_issuer(
+        settings: &AuthSettings,
+        issuer: &IssuerSettings,
+        audience: &[String],
+    ) -> Result<Self, String> {
+        let mut paths = Self { all_roles: true, ..Self::from_settings(settings)? };
+        // Where Keycloak puts the roles of an application.
+        paths.roles.extend(audience.iter().map(|client| format!("resource_access.{client}.roles")));
+        let own = [
+            (&mut paths.roles, &issuer.role_claims),
+            (&mut paths.orgs, &issuer.org_claims),
+            (&mut paths.projects, &issuer.project_claims),
+        ];
+        for (paths, given) in own.into_iter().filter(|(_, given)| !given.is_empty()) {
+            paths.clone_from(given);
+        }
+        for org in &issuer.orgs {
+            check_org(org).map_err(|rule| format!("an organisation of `orgs` {rule}"))?;
+        }
+        if let [only] = issuer.orgs.as_slice() {
+            paths.default_org = Some(only.clone());
+        }
+        paths.allowed_orgs.clone_from(&issuer.orgs);
+        Ok(paths)
     }
 
     pub(super) fn actor(&self, claims: &Map<String, Value>) -> Result<Actor> {
         let subject = name(claims.get("sub"), "sub", SUBJECT_MAX)?;
-        let (path, org) = first(claims, &self.orgs).ok_or_else(|| {
-            refused(format!("the token names no organisation: it needs a claim {}", any_of(&self.orgs)))
-        })?;
-        let org: Arc<str> = name(Some(org), path, NAME_MAX)?.into();
+        let org = self.org(claims)?;
         let (scope, default_project) = match self.projects(claims)? {
             None => (Scope::org(org), DEFAULT_PROJECT.into()),
             Some(list) => {
@@ -55,11 +87,26 @@ impl ClaimPaths {
         })
     }
 
+    fn org(&self, claims: &Map<String, Value>) -> Result<Arc<str>> {
+        let org: Arc<str> = match (first(claims, &self.orgs), &self.default_org) {
+            (Some((path, org)), _) => name(Some(org), path, NAME_MAX)?.into(),
+            (None, Some(default)) => default.as_str().into(),
+            (None, None) => {
+                let message = format!("the token names no organisation: it needs a claim {}", any_of(&self.orgs));
+                return Err(refused(message));
+            }
+        };
+        if !self.allowed_orgs.is_empty() && self.allowed_orgs.iter().all(|allowed| **allowed != *org) {
+            return Err(refused("the token names an organisation that its issuer may not speak for"));
+        }
+        Ok(org)
+    }
+
     fn role(&self, claims: &Map<String, Value>) -> Result<Role> {
-        let granted = match first(claims, &self.roles).map(|(_, value)| value) {
-            Some(Value::String(text)) => text.split_ascii_whitespace().filter_map(role_named).max(),
-            Some(Value::Array(items)) => items.iter().filter_map(Value::as_str).filter_map(role_named).max(),
-            _ => None,
+        let granted = if self.all_roles {
+            self.roles.iter().filter_map(|path| find(claims, path)).filter_map(highest_role).max()
+        } else {
+            first(claims, &self.roles).and_then(|(_, value)| highest_role(value))
         };
         granted.ok_or_else(|| {
             let message = format!(
@@ -114,6 +161,14 @@ fn name<'a>(value: Option<&'a Value>, claim: &str, max: usize) -> Result<&'a str
     rule.map_err(|rule| refused(format!("the token's claim `{claim}` {rule}")))
 }
 
+fn highest_role(value: &Value) -> Option<Role> {
+    match value {
+        Value::String(text) => text.split_ascii_whitespace().filter_map(role_named).max(),
+        Value::Array(items) => items.iter().filter_map(Value::as_str).filter_map(role_named).max(),
+        _ => None,
+    }
+}
+
 fn role_named(text: &str) -> Option<Role> {
     text.strip_prefix(ROLE_PREFIX)?.parse().ok()
 }
@@ -139,6 +194,13 @@ fn find<'a>(claims: &'a Map<String, Value>, path: &str) -> Option<&'a Value> {
             find(inner, &path[at + 1..])
         })
     })
+}
+
+fn default_org(settings: &AuthSettings) -> Result<Option<String>, String> {
+    if let Some(org) = &settings.jwt_default_org {
+        check_org(org).map_err(|rule| format!("STUDIO_JWT_DEFAULT_ORG {rule}"))?;
+    }
+    Ok(settings.jwt_default_org.clone())
 }
 
 fn paths(setting: &str, given: &[String]) -> Result<Vec<String>, String> {

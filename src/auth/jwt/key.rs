@@ -11,7 +11,7 @@ use secrecy::{ExposeSecret, SecretString};
 use crate::config::AuthSettings;
 
 pub(super) const HMAC: &[Algorithm] = &[Algorithm::HS256, Algorithm::HS384, Algorithm::HS512];
-const RSA: &[Algorithm] =
+pub(super) const RSA: &[Algorithm] =
     &[Algorithm::RS256, Algorithm::RS384, Algorithm::RS512, Algorithm::PS256, Algorithm::PS384, Algorithm::PS512];
 
 const SECRET_MIN_BYTES: usize = 32;
@@ -42,7 +42,7 @@ impl VerificationKey {
                 .and_then(|pem| Self::public(&pem))
                 .map_err(|e| format!("STUDIO_JWT_PUBLIC_KEY {e}")),
             (None, None) => Err("there is no key to verify tokens: set STUDIO_JWT_SECRET (make one with \
-                                 `openssl rand -base64 32`) or STUDIO_JWT_PUBLIC_KEY"
+                                 `openssl rand -base64 32`), STUDIO_JWT_PUBLIC_KEY, STUDIO_JWKS_URL or STUDIO_OIDC_ISSUERS"
                 .into()),
         }
     }
@@ -158,6 +158,23 @@ fn parse_pem(pem: &str) -> Result<(&str, Vec<u8>), String> {
     Ok((label, STANDARD.decode(body).map_err(|_| wrong())?))
 }
 
-fn list(algorithms: &[Algorithm]) -> String {
+/// The algorithms to accept of keys that an issuer publishes; empty is all that are for public keys.
+pub(super) fn public_algorithms(setting: &str, names: &[String]) -> Result<Vec<Algorithm>, String> {
+    let mut accepted = Vec::new();
+    for name in names.iter().map(|n| n.trim()).filter(|n| !n.is_empty()) {
+        match name.parse::<Algorithm>() {
+            Ok(algorithm) if !HMAC.contains(&algorithm) => accepted.push(algorithm),
+            _ => {
+                return Err(format!(
+                    "{setting}: {name} is not an algorithm of public keys; there are {}, ES256, ES384 and EdDSA",
+                    list(RSA)
+                ));
+            }
+        }
+    }
+    Ok(accepted)
+}
+
+pub(super) fn list(algorithms: &[Algorithm]) -> String {
     algorithms.iter().map(|a| format!("{a:?}")).collect::<Vec<_>>().join(", ")
 }

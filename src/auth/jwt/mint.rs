@@ -37,9 +37,11 @@ pub struct Minter {
 impl Minter {
     /// Fails where the tokens are signed by an issuer with a private key of its own.
     pub fn new(settings: &AuthSettings, secret: Option<&SecretString>) -> Result<Self, String> {
-        let Some(secret) = secret.filter(|_| settings.jwt_public_key.is_none()) else {
-            return Err("tokens are verified with a public key (STUDIO_JWT_PUBLIC_KEY), so only its issuer can make \
-                        them; to make development tokens, set STUDIO_JWT_SECRET instead"
+        let public = settings.jwt_public_key.is_some() || settings.jwks_url.is_some();
+        let Some(secret) = secret.filter(|_| !public) else {
+            return Err("tokens are verified with public keys (STUDIO_JWT_PUBLIC_KEY, STUDIO_JWKS_URL or \
+                        STUDIO_OIDC_ISSUERS), so only their issuer can make them; to make development tokens, set \
+                        STUDIO_JWT_SECRET instead"
                 .into());
         };
         check_secret(secret)?;
@@ -57,6 +59,8 @@ impl Minter {
         let issued = now().timestamp();
         let mut claims = Map::new();
         claims.insert("sub".into(), request.subject.as_str().into());
+        // A name of its own, by which this one token can be revoked.
+        claims.insert("jti".into(), uuid::Uuid::now_v7().to_string().into());
         claims.insert("iat".into(), issued.into());
         claims.insert("exp".into(), (issued + request.ttl.as_secs() as i64).into());
         if let Some(issuer) = &self.settings.jwt_issuer {

@@ -1,142 +1,110 @@
 //! From a bearer token to an [`Actor`].
 //!
-//! The key and the algorithms are fixed when the process starts; nothing that a
+//! Keys and algorithms come from the settings, or from issuers that the settings name; nothing that a
 //! token says about itself chooses either. Messages tell a developer what is
 //! wrong and never repeat any of the token.
 
+mod authority;
 mod claims;
+mod fetch;
+mod jwk;
 mod key;
+mod key_set;
 mod mint;
 #[cfg(test)]
 mod tests;
 
-use jsonwebtoken::errors::ErrorKind;
-use jsonwebtoken::{Algorithm, DecodingKey, Validation, decode, decode_header};
-use secrecy::SecretString;
-use serde_json::{Map, Value};
+use std::sync::Arc;
 
-use self::claims::ClaimPaths;
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use secrecy::SecretString;
+use serde::Deserialize;
+
+use self::authority::Authority;
 pub use self::mint::{Minter, TokenRequest};
 use super::Actor;
 use crate::config::AuthSettings;
 use crate::error::{Error, ErrorCode, Result};
+use crate::telemetry::Metrics;
 
 /// Longer than any real token, short enough to refuse before any work is done.
 pub const MAX_TOKEN_BYTES: usize = 16 * 1024;
 
-/// Checks tokens against one key. Cheap to share; holds no state that changes.
+/// Checks tokens against the keys of those who may make them.
 pub struct Verifier {
-    key: DecodingKey,
-    validation: Validation,
-    claims: ClaimPaths,
+    /// The key of the settings.
+    own: Option<Authority>,
+    issuers: Vec<Authority>,
 }
 
 impl Verifier {
-    /// `secret` is the shared secret in effect, which may have been generated; a public key comes from `settings`.
-    pub fn new(settings: &AuthSettings, secret: Option<&SecretString>) -> Result<Self, String> {
-        let key = key::VerificationKey::resolve(settings, secret)?;
-        let algorithms = key.accept(&settings.jwt_algorithms)?;
-        Ok(Self {
-            validation: validation(settings, algorithms)?,
-            key: key.decoding,
-            claims: ClaimPaths::from_settings(settings)?,
-        })
+    /// `secret` is the shared secret in effect, which may have been generated; all else comes from `settings`.
+    pub fn new(settings: &AuthSettings, secret: Option<&SecretString>, metrics: &Arc<Metrics>) -> Result<Self, String> {
+        let named = settings.oidc_issuers.as_ref().map_or(&[][..], |list| &list.0);
+        let issuers = named.iter().map(|issuer| {
+            Authority::of(settings, issuer, metrics)
+                .map_err(|rule| format!("STUDIO_OIDC_ISSUERS: {:?}: {rule}", issuer.issuer))
+        });
+        Ok(Self { own: Authority::own(settings, secret, metrics)?, issuers: issuers.collect::<Result<_, _>>()? })
     }
 
-    /// The algorithms that are accepted, for a start-up line.
-    pub fn algorithms(&self) -> impl Iterator<Item = String> + '_ {
-        self.validation.algorithms.iter().map(|a| format!("{a:?}"))
+    /// Fetches the keys of issuers before they end; for as long as the process lives.
+    pub async fn keep_fresh(&self) {
+        futures::future::join_all(self.own.iter().chain(&self.issuers).map(Authority::keep_fresh)).await;
     }
 
     /// The actor of an `Authorization` header: `Bearer`, and a token.
-    pub fn authenticate(&self, authorization: Option<&str>) -> Result<Actor> {
-        let header = authorization.ok_or_else(|| {
-            refused(
-                "no token was sent; send the header Authorization: Bearer <token> (datasource-studio token makes one)",
-            )
-        })?;
-        let (scheme, token) = header.split_once(' ').unwrap_or((header, ""));
-        if !scheme.eq_ignore_ascii_case("bearer") || token.trim().is_empty() {
-            return Err(refused("the Authorization header must read: Bearer <token>"));
-        }
-        self.verify(token.trim())
+    pub async fn authenticate(&self, authorization: Option<&str>) -> Result<Actor> {
+        self.verify(bearer(authorization)?).await
     }
 
     /// The actor of a token without its `Bearer` prefix.
-    pub fn verify(&self, token: &str) -> Result<Actor> {
+    pub async fn verify(&self, token: &str) -> Result<Actor> {
         if token.len() > MAX_TOKEN_BYTES {
             return Err(refused(format!("the token is longer than {MAX_TOKEN_BYTES} bytes")));
         }
-        let data = decode::<Map<String, Value>>(token, &self.key, &self.validation)
-            .map_err(|e| self.explain(token, e.kind()).with_detail(e))?;
-        // RFC 7515, 4.1.11: an extension that is marked critical and not understood voids the token.
-        if data.header.crit.is_some() {
-            return Err(refused("the token's header has `crit`, which is not supported; issue it without"));
-        }
-        self.claims.actor(&data.claims)
+        self.authority(token)?.verify(token).await
     }
 
-    fn explain(&self, token: &str, kind: &ErrorKind) -> Error {
-        let accepted = || self.algorithms().collect::<Vec<_>>().join(", ");
-        match kind {
-            ErrorKind::InvalidToken => refused("the token is not a JWT: it must be three parts with dots between them"),
-            ErrorKind::InvalidSignature => {
-                refused("the token's signature is not valid: it was changed, or signed with another key")
-            }
-            ErrorKind::ExpiredSignature => refused("the token has expired; request a new one"),
-            ErrorKind::ImmatureSignature => {
-                refused("the token is not valid yet: its `nbf` is in the future; check the clock of the issuer")
-            }
-            ErrorKind::InvalidIssuer => refused("the token's `iss` is not the issuer that this server accepts"),
-            ErrorKind::InvalidAudience => refused("the token's `aud` does not name this server"),
-            ErrorKind::MissingRequiredClaim(name) | ErrorKind::InvalidClaimFormat(name) => {
-                refused(format!("the token has no `{name}` claim of the right type, which this server requires"))
-            }
-            ErrorKind::InvalidAlgorithm => refused(format!(
-                "the token is signed with an algorithm that this server does not accept; it accepts {}",
-                accepted()
-            )),
-            _ if decode_header(token).is_err() => refused(format!(
-                "the token's header cannot be read, or names no known signature algorithm; this server accepts {}",
-                accepted()
-            )),
-            _ => refused("the token cannot be read: its claims must be a JSON object, in base64url without padding"),
-        }
+    /// Whom a token says it is of. Only that one's keys are tried, so that no issuer speaks for another.
+    fn authority(&self, token: &str) -> Result<&Authority> {
+        let claimed = claimed_issuer(token);
+        let named = self.issuers.iter().find(|authority| authority.issuer == claimed && claimed.is_some());
+        named.or(self.own.as_ref()).ok_or_else(|| match claimed {
+            Some(_) => refused("the token's `iss` is not an issuer that this server accepts"),
+            None => refused("the token is not a JWT with an `iss` claim, which this server requires"),
+        })
     }
+}
+
+/// The token of an `Authorization` header.
+fn bearer(authorization: Option<&str>) -> Result<&str> {
+    let header = authorization.ok_or_else(|| {
+        refused("no token was sent; send the header Authorization: Bearer <token> (datasource-studio token makes one)")
+    })?;
+    let (scheme, token) = header.split_once(' ').unwrap_or((header, ""));
+    if !scheme.eq_ignore_ascii_case("bearer") || token.trim().is_empty() {
+        return Err(refused("the Authorization header must read: Bearer <token>"));
+    }
+    Ok(token.trim())
+}
+
+/// Read before anything is verified, and used for nothing but the choice of the keys.
+fn claimed_issuer(token: &str) -> Option<String> {
+    #[derive(Deserialize)]
+    struct Claimed {
+        iss: String,
+    }
+    let payload = URL_SAFE_NO_PAD.decode(token.split('.').nth(1)?).ok()?;
+    serde_json::from_slice::<Claimed>(&payload).ok().map(|claimed| claimed.iss)
 }
 
 impl std::fmt::Debug for Verifier {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Verifier").field("algorithms", &self.validation.algorithms).finish_non_exhaustive()
-    }
-}
-
-fn validation(settings: &AuthSettings, algorithms: Vec<Algorithm>) -> Result<Validation, String> {
-    let mut validation = Validation::default();
-    let mut required = vec!["exp", "sub"];
-    validation.algorithms = algorithms;
-    validation.leeway = settings.jwt_leeway.0.as_secs();
-    validation.validate_nbf = true;
-    // A token for several services is fine as long as no audience was asked for.
-    validation.validate_aud = false;
-    if let Some(issuer) = set("STUDIO_JWT_ISSUER", settings.jwt_issuer.as_deref())? {
-        validation.set_issuer(&[issuer]);
-        required.push("iss");
-    }
-    if let Some(audience) = set("STUDIO_JWT_AUDIENCE", settings.jwt_audience.as_deref())? {
-        validation.validate_aud = true;
-        validation.set_audience(&[audience]);
-        required.push("aud");
-    }
-    validation.set_required_spec_claims(&required);
-    Ok(validation)
-}
-
-/// An empty value would read as "not checked" while the operator meant to check.
-fn set<'a>(name: &str, value: Option<&'a str>) -> Result<Option<&'a str>, String> {
-    match value {
-        Some(text) if text.trim().is_empty() => Err(format!("{name} is empty: give it a value or unset it")),
-        other => Ok(other),
+        let own = self.own.as_ref().map(Authority::algorithms);
+        let issuers: Vec<_> = self.issuers.iter().map(|authority| &authority.issuer).collect();
+        f.debug_struct("Verifier").field("algorithms", &own).field("issuers", &issuers).finish_non_exhaustive()
     }
 }
 

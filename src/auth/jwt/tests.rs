@@ -11,6 +11,7 @@ use crate::auth::{Actor, ActorKind};
 use crate::config::AuthSettings;
 use crate::domain::{HumanDuration, Role, Tenant, now};
 use crate::error::{Error, ErrorCode};
+use crate::telemetry::Metrics;
 
 const SECRET: &str = "0123456789abcdef0123456789abcdef";
 
@@ -26,6 +27,13 @@ fn settings() -> AuthSettings {
         master_key: None,
         jwt_secret: None,
         jwt_public_key: None,
+        jwks_url: None,
+        oidc_issuers: None,
+        jwks_min_age: HumanDuration(Duration::from_secs(10)),
+        jwks_max_age: HumanDuration(Duration::from_secs(3_600)),
+        jwks_outage: HumanDuration(Duration::from_secs(3_600)),
+        jwks_timeout: HumanDuration(Duration::from_secs(5)),
+        jwt_default_org: None,
         jwt_algorithms: Vec::new(),
         jwt_issuer: None,
         jwt_audience: None,
@@ -36,14 +44,28 @@ fn settings() -> AuthSettings {
     }
 }
 
-fn verifier(settings: &AuthSettings) -> Verifier {
-    Verifier::new(settings, Some(&SECRET.into())).expect("valid settings")
+/// A verifier of a key that is there from the start: it never waits.
+#[derive(Debug)]
+struct Fixed(Verifier);
+
+impl Fixed {
+    fn new(settings: &AuthSettings, secret: Option<&SecretString>) -> Result<Self, String> {
+        Verifier::new(settings, secret, &Metrics::new(1)).map(Self)
+    }
+
+    fn verify(&self, token: &str) -> Result<Actor, Error> {
+        futures::executor::block_on(self.0.verify(token))
+    }
+}
+
+fn verifier(settings: &AuthSettings) -> Fixed {
+    Fixed::new(settings, Some(&SECRET.into())).expect("valid settings")
 }
 
 /// Settings with a public key in place of the secret, and their verifier or refusal.
-fn with_public_key(key: &str, algorithms: &[&str]) -> Result<Verifier, String> {
+fn with_public_key(key: &str, algorithms: &[&str]) -> Result<Fixed, String> {
     let jwt_algorithms = algorithms.iter().map(|s| (*s).to_owned()).collect();
-    Verifier::new(&AuthSettings { jwt_public_key: Some(key.into()), jwt_algorithms, ..settings() }, None)
+    Fixed::new(&AuthSettings { jwt_public_key: Some(key.into()), jwt_algorithms, ..settings() }, None)
 }
 
 /// Claims that are accepted, with `changes` merged in; a null removes a claim.
@@ -167,7 +189,7 @@ fn issuer_and_audience_are_required_once_configured() {
 
     assert!(verify(json!({ "aud": ["other"], "iss": "anybody" })).is_ok(), "nothing was asked for");
     let empty = AuthSettings { jwt_audience: Some(" ".into()), ..settings() };
-    assert!(Verifier::new(&empty, Some(&SECRET.into())).expect_err("refused").contains("STUDIO_JWT_AUDIENCE is empty"));
+    assert!(Fixed::new(&empty, Some(&SECRET.into())).expect_err("refused").contains("STUDIO_JWT_AUDIENCE is empty"));
 }
 
 #[test]
@@ -271,7 +293,7 @@ fn key_confusion_fails_at_start_and_at_the_token() {
         let error = with_public_key(public, &[algorithm]).expect_err("refused");
         assert!(error.contains("STUDIO_JWT_ALGORITHMS") && error.contains("does not fit"), "{error}");
     }
-    let error = Verifier::new(&settings(), Some(&public.into())).expect_err("refused");
+    let error = Fixed::new(&settings(), Some(&public.into())).expect_err("refused");
     assert!(error.contains("STUDIO_JWT_PUBLIC_KEY"), "{error}");
 
     let forged = encode(&Header::default(), &claims(json!({})), &EncodingKey::from_secret(public.as_bytes()));
@@ -282,7 +304,7 @@ fn key_confusion_fails_at_start_and_at_the_token() {
 #[test]
 fn bad_settings_are_refused_by_name() {
     let refusal = |settings: &AuthSettings, secret: Option<&str>| {
-        Verifier::new(settings, secret.map(SecretString::from).as_ref()).expect_err("must be refused")
+        Fixed::new(settings, secret.map(SecretString::from).as_ref()).expect_err("must be refused")
     };
     let algorithms = |name: &str| AuthSettings { jwt_algorithms: vec![name.into()], ..settings() };
     assert!(refusal(&settings(), Some("too short")).contains("STUDIO_JWT_SECRET must have at least 32 bytes"));
@@ -344,5 +366,5 @@ fn a_minted_token_is_what_the_verifier_expects() {
     assert!(refused(TokenRequest { projects: many, ..request }).contains("longer than 16384 bytes"));
 
     let public = AuthSettings { jwt_public_key: Some(pem!("rsa.pub").into()), ..settings };
-    assert!(Minter::new(&public, None).expect_err("refused").contains("only its issuer"));
+    assert!(Minter::new(&public, None).expect_err("refused").contains("only their issuer"));
 }
