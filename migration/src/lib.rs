@@ -53,6 +53,13 @@ impl MigratorTrait for Migrator {
                 postgres_down: include_str!("../sql/007_tenancy.down.postgres.sql"),
                 ..Scripted::default()
             }),
+            Box::new(Scripted {
+                name: "008_identity",
+                common_up: include_str!("../sql/008_identity.up.sql"),
+                postgres_up: include_str!("../sql/008_identity.up.postgres.sql"),
+                down: include_str!("../sql/008_identity.down.sql"),
+                ..Scripted::default()
+            }),
         ]
     }
 }

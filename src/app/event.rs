@@ -12,7 +12,7 @@ use super::{App, OpContext};
 use crate::auth::policy::grant::Read;
 use crate::domain::EventFilter;
 use crate::domain::paging::{Page, PageRequest};
-use crate::domain::{Event, EventType, Scope, State, Tenant, Timestamp, now};
+use crate::domain::{Event, EventType, Scope, State, Tenant, now};
 use crate::error::{Error, Result};
 use crate::store::feed::POLL_INTERVAL;
 use crate::store::{Signal, Store};
@@ -67,10 +67,10 @@ impl App {
             signals,
             ready: VecDeque::new(),
         };
-        let expires_at = ctx.actor.expires_at;
-        let stream = futures::stream::unfold(reader, move |mut reader| async move {
-            let item = until_expiry(expires_at, reader.next()).await?;
-            Some((item, reader))
+        let validity = self.directory.validity(&ctx.actor);
+        let stream = futures::stream::unfold((reader, validity), |(mut reader, validity)| async move {
+            let item = validity.until(reader.next()).await?;
+            Some((item, (reader, validity)))
         });
         Ok(Box::pin(stream))
     }
@@ -89,20 +89,12 @@ impl App {
             ready: VecDeque::new(),
             began: false,
         };
-        let expires_at = ctx.actor.expires_at;
-        let stream = futures::stream::unfold(watcher, move |mut watcher| async move {
-            let item = until_expiry(expires_at, watcher.next()).await?;
-            Some((item, watcher))
+        let validity = self.directory.validity(&ctx.actor);
+        let stream = futures::stream::unfold((watcher, validity), |(mut watcher, validity)| async move {
+            let item = validity.until(watcher.next()).await?;
+            Some((item, (watcher, validity)))
         });
         Ok(Box::pin(stream))
-    }
-}
-
-/// `None` when the credential ended first.
-pub(super) async fn until_expiry<T>(expires_at: Option<Timestamp>, next: impl Future<Output = T>) -> Option<T> {
-    match expires_at {
-        Some(at) => tokio::time::timeout((at - now()).to_std().unwrap_or_default(), next).await.ok(),
-        None => Some(next.await),
     }
 }
 

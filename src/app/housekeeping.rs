@@ -60,6 +60,7 @@ impl App {
         if forgotten > 0 {
             tracing::debug!(forgotten, "forgot old idempotency keys");
         }
+        self.store.forget_revoked_tokens(now()).await?;
         self.store.forget_nodes(now() - DEAD_NODES_KEPT).await?;
         Ok(())
     }

@@ -8,7 +8,7 @@ use tokio::sync::broadcast::Receiver;
 use uuid::Uuid;
 
 use super::change::{Journal, check_comment, check_not_archived, journal};
-use super::event::{heard, until_expiry};
+use super::event::heard;
 use super::{App, OpContext};
 use crate::auth::policy::grant::{Operate, Read};
 use crate::domain::paging::{Page, PageRequest};
@@ -96,10 +96,10 @@ impl App {
             seen: None,
         };
         watcher.read().await?.ok_or_else(|| Error::not_found("job"))?;
-        let expires_at = ctx.actor.expires_at;
-        let stream = futures::stream::unfold(watcher, move |mut watcher| async move {
-            let item = until_expiry(expires_at, watcher.next()).await??;
-            Some((item, watcher))
+        let validity = self.directory.validity(&ctx.actor);
+        let stream = futures::stream::unfold((watcher, validity), |(mut watcher, validity)| async move {
+            let item = validity.until(watcher.next()).await??;
+            Some((item, (watcher, validity)))
         });
         Ok(Box::pin(stream))
     }

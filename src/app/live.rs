@@ -9,8 +9,8 @@ use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::RecvError;
 use uuid::Uuid;
 
+use super::access::Validity;
 use super::change::{Journal, check_comment, check_not_archived, journal};
-use super::event::until_expiry;
 use super::{App, OpContext};
 use crate::auth::policy::grant::{Operate, Read};
 use crate::domain::{Datasource, EventType, LogLevel, now};
@@ -35,14 +35,16 @@ impl App {
     pub async fn watch_records(&self, ctx: &OpContext, id: Uuid) -> Result<WatchStream<Sample>> {
         let view = self.visible(ctx, id).await?;
         let receiver = view.samples();
-        Ok(follow(ctx, view, receiver, |sample| Some(sample.passed)))
+        Ok(follow(self.directory.validity(&ctx.actor), view, receiver, |sample| Some(sample.passed)))
     }
 
     /// The lines of at least `level` that the datasource logs from now on.
     pub async fn watch_logs(&self, ctx: &OpContext, id: Uuid, level: LogLevel) -> Result<WatchStream<LogLine>> {
         let view = self.visible(ctx, id).await?;
         let receiver = view.lines();
-        Ok(follow(ctx, view, receiver, move |line| (line.level <= level).then_some(line.passed)))
+        Ok(follow(self.directory.validity(&ctx.actor), view, receiver, move |line| {
+            (line.level <= level).then_some(line.passed)
+        }))
     }
 
     /// Lets the worker log from `level` on, for some time.
@@ -81,14 +83,13 @@ impl App {
 
 /// `passed` tells how many went by before an item, and nothing of an item that is not to be shown.
 fn follow<T: Send + Sync + 'static>(
-    ctx: &OpContext,
+    validity: Validity,
     view: Arc<View>,
     receiver: Receiver<Arc<T>>,
     passed: impl Fn(&T) -> Option<u64> + Copy + Send + Sync + 'static,
 ) -> WatchStream<T> {
-    let expires_at = ctx.actor.expires_at;
     // The view is kept with its watcher: without one it would be forgotten.
-    Box::pin(futures::stream::unfold((view, receiver), move |(view, mut receiver)| async move {
+    Box::pin(futures::stream::unfold((view, receiver, validity), move |(view, mut receiver, validity)| async move {
         let next = async {
             let mut missed = 0;
             loop {
@@ -103,7 +104,7 @@ fn follow<T: Send + Sync + 'static>(
                 }
             }
         };
-        let item = until_expiry(expires_at, next).await??;
-        Some((item, (view, receiver)))
+        let item = validity.until(next).await??;
+        Some((item, (view, receiver, validity)))
     }))
 }

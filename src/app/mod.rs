@@ -1,6 +1,7 @@
 //! Use-cases. Each one authorises, validates, runs one transaction and notifies;
 //! GraphQL, REST and the command line call the same ones.
 
+mod access;
 mod audit;
 mod change;
 mod check;
@@ -26,6 +27,9 @@ mod version;
 
 use std::sync::Arc;
 
+pub use access::{
+    Authenticator, CreateApiKey, CreateServiceAccount, NewApiKey, RevokeToken, SetServiceAccountDisabled,
+};
 pub use check::{CheckRequest, CheckRun};
 pub use context::OpContext;
 pub use datasource::{CloneDatasource, CreateDatasource, UpdateDatasource};
@@ -61,6 +65,7 @@ pub struct App {
     pub(crate) registry: Registry,
     pub(crate) metrics: Arc<Metrics>,
     retention: Retention,
+    directory: Arc<access::Directory>,
     refusals: Arc<refused::Refusals>,
     test_slots: Arc<tokio::sync::Semaphore>,
 }
@@ -75,7 +80,8 @@ impl App {
     ) -> Self {
         let test_slots = Arc::new(tokio::sync::Semaphore::new(test_run::CONCURRENT_RUNS));
         let refusals = Arc::new(refused::Refusals::new(Arc::clone(&metrics)));
-        Self { store, keyring, registry, metrics, retention, refusals, test_slots }
+        let directory = Arc::new(access::Directory::new(store.clone()));
+        Self { store, keyring, registry, metrics, retention, directory, refusals, test_slots }
     }
 
     pub fn connector_types(&self) -> impl Iterator<Item = &ConnectorSpec> {

@@ -13,11 +13,25 @@ pub struct Actor {
     pub default_project: Arc<str>,
     /// When the credential ends; a stream that was opened with it ends then too.
     pub expires_at: Option<Timestamp>,
+    pub credential: Credential,
+}
+
+/// What let an actor in, by what it can be ended early.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Credential {
+    /// A token, by the name that its issuer gave it.
+    Token { jti: Option<Arc<str>> },
+    /// An API key, by its public part.
+    ApiKey(Arc<str>),
+    /// None: the process itself.
+    Internal,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ActorKind {
     User,
+    /// A program with an API key.
+    Service,
     /// The registry and other work that no request asked for.
     System,
 }
@@ -32,6 +46,7 @@ impl Actor {
             scope: Scope::org(org),
             default_project: "default".into(),
             expires_at: None,
+            credential: Credential::Internal,
         }
     }
 }

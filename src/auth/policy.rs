@@ -60,6 +60,8 @@ permissions! {
     Export = "datasource:export" needs Admin,
     /// Change the governance metadata of a datasource that is or was live.
     ManageMetadata = "metadata:manage" needs Admin,
+    /// Manage service accounts and their keys, and revoke tokens.
+    ManageAccess = "access:manage" needs Admin,
     /// Read the audit log.
     ReadAudit = "audit:read" needs Admin,
 }

@@ -1,5 +1,6 @@
 //! The product's nouns and their rules. No IO, no transport, no database types.
 
+mod access;
 mod canonical;
 mod datasource;
 mod dead_letter;
@@ -18,6 +19,7 @@ mod record;
 mod tenant;
 mod validate;
 
+pub use access::{ApiKey, RevokedToken, ServiceAccount};
 pub use canonical::{canonical_json, checksum};
 pub use datasource::{Datasource, SecretInfo, SecretPins, State, TestSample, Version, WorkerMetrics};
 pub use dead_letter::{DeadLetter, DeadLetterFilter};

@@ -24,6 +24,11 @@ impl Scope {
         Self { org: org.into(), projects: Some(projects.into()) }
     }
 
+    /// All projects where `None` is given.
+    pub fn limited(org: impl Into<Arc<str>>, projects: Option<Vec<String>>) -> Self {
+        Self { org: org.into(), projects: projects.map(Into::into) }
+    }
+
     pub fn org_id(&self) -> &Arc<str> {
         &self.org
     }
@@ -35,6 +40,21 @@ impl Scope {
 
     pub fn covers(&self, tenant: &Tenant) -> bool {
         self.org == tenant.org && self.covers_project(&tenant.project)
+    }
+
+    /// Whether nothing of these projects is out of reach; `None` is all.
+    pub fn covers_all(&self, projects: Option<&[String]>) -> bool {
+        match projects {
+            None => self.projects.is_none(),
+            Some(list) => list.iter().all(|project| self.covers_project(project)),
+        }
+    }
+
+    /// The part that is in these projects too.
+    pub fn within(self, projects: Option<&[String]>) -> Self {
+        let Some(list) = projects else { return self };
+        let both = list.iter().filter(|project| self.covers_project(project)).cloned().collect();
+        Self::projects(self.org, both)
     }
 
     pub fn covers_project(&self, project: &str) -> bool {

@@ -1,4 +1,4 @@
-//! What the HTTP and WebSocket transports share: the gateway, the verifier, and who is calling.
+//! What the HTTP and WebSocket transports share: the gateway, the authenticator, and who is calling.
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
@@ -9,8 +9,7 @@ use axum::http::request::Parts;
 use axum::http::{HeaderMap, header};
 
 use super::Gateway;
-use crate::app::OpContext;
-use crate::auth::jwt::Verifier;
+use crate::app::{Authenticator, OpContext};
 use crate::domain::{CLIENT_HEADER, ManagedBy};
 
 /// The token that GraphiQL and the console start with; only in embedded mode there is one.
@@ -42,7 +41,7 @@ fn is_local(headers: &HeaderMap) -> bool {
 #[derive(Clone)]
 pub(super) struct Api {
     pub(super) gateway: Gateway,
-    pub(super) verifier: Arc<Verifier>,
+    pub(super) authenticator: Arc<Authenticator>,
     pub(super) token: EmbeddedToken,
     pub(super) timeout: Duration,
 }
@@ -80,7 +79,7 @@ impl Origin {
         }
     }
 
-    pub(super) async fn authenticate(&self, verifier: &Verifier) -> crate::error::Result<OpContext> {
-        Ok(self.context(verifier.authenticate(self.authorization.as_deref()).await?))
+    pub(super) async fn authenticate(&self, authenticator: &Authenticator) -> crate::error::Result<OpContext> {
+        Ok(self.context(authenticator.authenticate(self.authorization.as_deref()).await?))
     }
 }

@@ -19,8 +19,7 @@ use serde::Deserialize;
 use super::api::{Api, EmbeddedToken, Origin};
 use super::prepare::Prepared;
 use super::{Gateway, graphiql, ws};
-use crate::app::OpContext;
-use crate::auth::jwt::Verifier;
+use crate::app::{Authenticator, OpContext};
 use crate::error::{Error, ErrorCode};
 
 const RESPONSE_JSON: &str = "application/graphql-response+json";
@@ -28,8 +27,8 @@ const JSON: &str = "application/json";
 const EVENT_STREAM: &str = "text/event-stream";
 
 /// `/graphql` (POST, GET, server-sent events, GraphiQL) and `/graphql/ws`.
-pub fn routes(gateway: Gateway, verifier: Arc<Verifier>, token: EmbeddedToken, timeout: Duration) -> Router {
-    let api = Api { gateway, verifier, token, timeout };
+pub fn routes(gateway: Gateway, authenticator: Arc<Authenticator>, token: EmbeddedToken, timeout: Duration) -> Router {
+    let api = Api { gateway, authenticator, token, timeout };
     Router::new()
         .route("/graphql", get(by_get).post(by_post))
         .route("/graphql/ws", get(ws::upgrade))
@@ -68,7 +67,7 @@ async fn by_post(State(api): State<Api>, origin: Origin, headers: HeaderMap, bod
         let refused = api.gateway.refused(&Error::new(ErrorCode::ValidationFailed, message), &origin.request_id);
         return respond(refused.into(), answer, Some(StatusCode::UNSUPPORTED_MEDIA_TYPE));
     }
-    let ctx = match origin.authenticate(&api.verifier).await {
+    let ctx = match origin.authenticate(&api.authenticator).await {
         Ok(ctx) => ctx,
         Err(error) => return unauthenticated(&api, &error, &origin, answer),
     };
@@ -158,7 +157,7 @@ async fn by_get(
         let refused = api.gateway.refused(&error, &origin.request_id);
         return respond(refused.into(), answer, Some(StatusCode::BAD_REQUEST));
     };
-    let ctx = match origin.authenticate(&api.verifier).await {
+    let ctx = match origin.authenticate(&api.authenticator).await {
         Ok(ctx) => ctx,
         Err(error) => return unauthenticated(&api, &error, &origin, answer),
     };

@@ -4,6 +4,7 @@
 //! needs is declared once, in its `@hasRole` directive; [`guard`] reads the
 //! finished schema and refuses an operation before anything of it runs.
 
+mod access;
 mod api;
 mod attempts;
 mod connection;
@@ -43,11 +44,23 @@ pub type StudioSchema = Schema<Query, Mutation, Subscription>;
 
 /// Reading.
 #[derive(MergedObject, Default)]
-pub struct Query(query::CatalogQuery, dead_letters::DeadLetterQuery, jobs::JobQuery, registry::RegistryQuery);
+pub struct Query(
+    query::CatalogQuery,
+    dead_letters::DeadLetterQuery,
+    jobs::JobQuery,
+    registry::RegistryQuery,
+    access::AccessQuery,
+);
 
 /// Writing.
 #[derive(MergedObject, Default)]
-pub struct Mutation(mutation::CatalogMutation, dead_letters::DeadLetterMutation, jobs::JobMutation, live::LiveMutation);
+pub struct Mutation(
+    mutation::CatalogMutation,
+    dead_letters::DeadLetterMutation,
+    jobs::JobMutation,
+    live::LiveMutation,
+    access::AccessMutation,
+);
 
 /// Watching.
 #[derive(MergedSubscription, Default)]

@@ -14,7 +14,6 @@ use serde_json::Value;
 use super::api::{Api, Origin};
 use super::prepare::Session;
 use crate::app::OpContext;
-use crate::domain::now;
 
 const SUBPROTOCOL: &str = "graphql-transport-ws";
 const INIT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -47,7 +46,7 @@ async fn serve(api: Api, origin: Origin, mut socket: WebSocket) {
     let Ok(ClientMessage::ConnectionInit { payload }) = ClientMessage::from_bytes(&first) else {
         return close(socket, BAD_REQUEST, "The first message must be connection_init").await;
     };
-    match api.verifier.authenticate(authorization(payload.as_ref()).as_deref()).await {
+    match api.authenticator.authenticate(authorization(payload.as_ref()).as_deref()).await {
         Ok(actor) => {
             let ctx = origin.context(actor);
             run(api, ctx, first, socket).await;
@@ -60,19 +59,15 @@ async fn serve(api: Api, origin: Origin, mut socket: WebSocket) {
 }
 
 async fn run(api: Api, ctx: OpContext, first: String, socket: WebSocket) {
-    let expires_at = ctx.actor.expires_at;
+    let actor = ctx.actor.clone();
+    let authenticator = api.authenticator;
     let (mut sink, stream) = socket.split();
     let texts = futures::stream::once(async { first }).chain(texts(stream));
     let session = Session { gateway: api.gateway, ctx };
     let protocol = Protocol::new(session, texts, WebSocketProtocols::GraphQLWS)
         .keepalive_timeout(TokioTimer::default(), KEEPALIVE);
     let mut answers = Box::pin(protocol);
-    let end = async {
-        match expires_at {
-            Some(at) => tokio::time::sleep((at - now()).to_std().unwrap_or_default()).await,
-            None => std::future::pending().await,
-        }
-    };
+    let end = authenticator.ended(&actor);
     tokio::pin!(end);
     loop {
         let message = tokio::select! {
@@ -81,7 +76,7 @@ async fn run(api: Api, ctx: OpContext, first: String, socket: WebSocket) {
                 Some(WsMessage::Close(code, reason)) => Message::Close(Some(frame(code, &reason))),
                 None => return,
             },
-            () = &mut end => Message::Close(Some(frame(FORBIDDEN, "the token has expired; connect again with a new one"))),
+            why = &mut end => Message::Close(Some(frame(FORBIDDEN, why))),
         };
         let over = matches!(message, Message::Close(_));
         if sink.send(message).await.is_err() || over {

@@ -37,7 +37,7 @@ impl<P: Grant, Q: DeserializeOwned> FromRequestParts<Api> for Caller<P, Q> {
 
     async fn from_request_parts(parts: &mut Parts, api: &Api) -> Result<Self, Failure> {
         let authorization = parts.headers.get(header::AUTHORIZATION).and_then(|v| v.to_str().ok());
-        let actor = api.verifier.authenticate(authorization).await?;
+        let actor = api.authenticator.authenticate(authorization).await?;
         let ctx = OpContext {
             channel: ManagedBy::of_client(parts.headers.get(CLIENT_HEADER).and_then(|v| v.to_str().ok())),
             source_address: parts.extensions.get::<ConnectInfo<SocketAddr>>().map(|info| info.0.ip()),

@@ -5,6 +5,7 @@
 
 #![allow(unused_qualifications, reason = "the macro of an OpenAPI operation writes whole paths")]
 
+mod access;
 mod attempts;
 mod catalog;
 mod datasources;
@@ -43,8 +44,7 @@ pub use health::probes;
 pub use ingest::hooks;
 pub use openapi::document;
 
-use crate::app::App;
-use crate::auth::jwt::Verifier;
+use crate::app::{App, Authenticator};
 use crate::error::{Error, ErrorCode};
 
 /// Where the API is; its datasources are also at the root, for clients from before it had a version.
@@ -53,13 +53,13 @@ const MOUNT: &str = "/api/v1";
 #[derive(Clone)]
 struct Api {
     app: App,
-    verifier: Arc<Verifier>,
+    authenticator: Arc<Authenticator>,
     max_body: usize,
 }
 
 /// `/api/v1/…`, the same datasources at `/datasources`, `/api/openapi.json` and `/api/docs`.
-pub fn api(app: App, verifier: Arc<Verifier>, max_body: usize) -> Router {
-    let api = Api { app, verifier, max_body };
+pub fn api(app: App, authenticator: Arc<Authenticator>, max_body: usize) -> Router {
+    let api = Api { app, authenticator, max_body };
     let (versioned, _) = OpenApiRouter::new().nest(MOUNT, every_route()).split_for_parts();
     let (plain, _) = datasource_routes().split_for_parts();
     versioned.merge(plain).layer(from_fn_with_state(api.clone(), problem::shape)).with_state(api).merge(docs::routes())
@@ -73,6 +73,11 @@ fn every_route() -> OpenApiRouter<Api> {
         .routes(handlers!(catalog::viewer))
         .routes(handlers!(history::audit_log))
         .routes(handlers!(registry::registry))
+        .routes(handlers!(access::revoke_token))
+        .routes(handlers!(access::list, access::create))
+        .routes(handlers!(access::set_disabled))
+        .routes(handlers!(access::create_key))
+        .routes(handlers!(access::revoke_key))
 }
 
 fn datasource_routes() -> OpenApiRouter<Api> {

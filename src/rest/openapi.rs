@@ -34,6 +34,8 @@ const CONDITIONAL: [&str; 12] = [
 
 /// A POST that changes nothing.
 const ONLY_ASKS: &str = "validateConfig";
+/// A POST whose answer is kept nowhere, and so cannot be repeated.
+const SHOWN_ONCE: &str = "createApiKey";
 
 /// Every refusal; `complete` says which operation answers with it.
 const REFUSALS: [(u16, &str, &str); 13] = [
@@ -91,6 +93,7 @@ fn frame() -> OpenApi {
         ("metadata", "Who answers for a datasource."),
         ("history", "What happened, and how it goes."),
         ("registry", "The nodes, and what runs on them."),
+        ("access", "Service accounts, their keys, and tokens that end early."),
         ("catalog", "What this server has, and who is asking."),
     ];
     let tags = tags.map(|(name, description)| {
@@ -117,10 +120,12 @@ fn bearer() -> utoipa::openapi::security::SecurityScheme {
 fn complete(method: &str, operation: &mut Value) {
     let id = operation["operationId"].as_str().unwrap_or_default().to_owned();
     let parameters = operation["parameters"].as_array().cloned().unwrap_or_default();
-    let of_one = parameters.iter().any(|p| p["in"] == "path" && p["name"] == "id");
+    let of_one =
+        parameters.iter().any(|p| p["in"] == "path" && ["id", "account", "apiKey"].iter().any(|n| p["name"] == *n));
     let listed = parameters.iter().any(|p| p["name"] == "cursor");
     let tagged = operation["responses"].get("304").is_some();
-    let (once, conditional) = (method == "post" && id != ONLY_ASKS, CONDITIONAL.contains(&id.as_str()));
+    let (once, conditional) =
+        (method == "post" && id != ONLY_ASKS && id != SHOWN_ONCE, CONDITIONAL.contains(&id.as_str()));
     let has_body = operation.get("requestBody").is_some();
     let detailed = operation["responses"].to_string().contains("DatasourceDetail") || id.contains("DatasourceMetadata");
 
@@ -214,6 +219,10 @@ fn example(id: &str) -> Value {
         "editDeadLetter" => json!({ "payload": { "id": "A-1", "amount": 12.5 }, "reason": "The id was missing" }),
         "checkDatasource" => json!({ "version": 1 }),
         "setDatasourceLogLevel" => json!({ "level": "debug", "duration": "10m" }),
+        "revokeToken" => json!({ "expiresAt": "2099-01-01T00:00:00Z", "reason": "A laptop was stolen" }),
+        "createServiceAccount" => json!({ "name": "ci", "description": "Deploys feeds", "role": "operator" }),
+        "setServiceAccountDisabled" => json!({ "disabled": true, "reason": "It is not used any more" }),
+        "createApiKey" => json!({ "name": "2026", "expiresAt": "2099-01-01T00:00:00Z" }),
         _ => json!({ "reason": "Maintenance" }),
     }
 }

@@ -14,8 +14,7 @@ use tower_http::compression::predicate::{NotForContentType, Predicate, SizeAbove
 use tower_http::set_header::SetResponseHeaderLayer;
 use tracing::Instrument;
 
-use crate::app::App;
-use crate::auth::jwt::Verifier;
+use crate::app::{App, Authenticator};
 use crate::config::{NodeRole, Settings};
 use crate::console;
 use crate::graphql::{self, EmbeddedToken, Gateway};
@@ -29,7 +28,7 @@ pub(super) fn routes(
     role: NodeRole,
     app: App,
     gateway: Gateway,
-    verifier: Arc<Verifier>,
+    authenticator: Arc<Authenticator>,
     token: EmbeddedToken,
     metrics: Arc<Metrics>,
 ) -> Router {
@@ -37,12 +36,12 @@ pub(super) fn routes(
     let mut router = rest::probes(app.clone(), silence);
     if role.serves_api() {
         let hooks = rest::hooks(app.registry().clone(), settings.registry.hook_max_body);
-        let api = rest::api(app, Arc::clone(&verifier), settings.node.rest_max_body);
+        let api = rest::api(app, Arc::clone(&authenticator), settings.node.rest_max_body);
         let timed = Router::new().merge(hooks).merge(api);
         let timeout = settings.node.request_timeout.0;
         let timed = timed.layer(from_fn(move |request: Request, next: Next| within(timeout, request, next)));
         let page = console::routes(token.clone());
-        router = router.merge(timed).merge(page).merge(graphql::routes(gateway, verifier, token.clone(), timeout));
+        router = router.merge(timed).merge(page).merge(graphql::routes(gateway, authenticator, token.clone(), timeout));
     }
     let pages = role.serves_api().then_some(token);
     let compress =

@@ -15,7 +15,7 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use crate::app::{Action, App, Item, OpContext, Retention};
+use crate::app::{Action, App, Authenticator, Item, OpContext, Retention};
 use crate::auth::Actor;
 use crate::auth::jwt::{Minter, TokenRequest, Verifier};
 use crate::config::{NodeRole, ServeSettings, Settings};
@@ -45,7 +45,7 @@ pub struct Server {
     store: Store,
     registry: Registry,
     app: App,
-    verifier: Arc<Verifier>,
+    authenticator: Arc<Authenticator>,
     settings: Settings,
     token: Option<String>,
     first_webhook: Option<Uuid>,
@@ -61,7 +61,7 @@ impl Server {
         let embedded = is_embedded(&settings);
         let keys = Keys::resolve(&settings, embedded)?;
         let metrics = Metrics::new(settings.node.metrics_max_datasources);
-        let verifier = Arc::new(Verifier::new(&settings.auth, keys.jwt_secret.as_ref(), &metrics)?);
+        let verifier = Verifier::new(&settings.auth, keys.jwt_secret.as_ref(), &metrics)?;
         default_sink(&settings)?;
         let sync = SyncDir::from_settings(&serve)?;
         // Bound before anything is changed: an address in use must not cost a migration.
@@ -94,7 +94,8 @@ impl Server {
         let embedded_token = EmbeddedToken(
             minter.map(|m| -> Arc<dyn Fn() -> Option<String> + Send + Sync> { Arc::new(move || embedded_token(&m)) }),
         );
-        let gate = Arc::clone(&verifier);
+        let authenticator = Arc::new(Authenticator::new(verifier, &app).await.map_err(plain)?);
+        let gate = Arc::clone(&authenticator);
         let routes = http::routes(&settings, serve.role, app.clone(), gateway, gate, embedded_token, metrics);
         Ok(Self {
             listener,
@@ -102,7 +103,7 @@ impl Server {
             store,
             registry,
             app,
-            verifier,
+            authenticator,
             settings,
             token,
             first_webhook,
@@ -130,14 +131,14 @@ impl Server {
         let grace = self.settings.node.shutdown_grace.0;
         let loops = {
             let (store, registry, app) = (self.store.clone(), self.registry.clone(), self.app.clone());
-            let verifier = self.verifier;
+            let authenticator = self.authenticator;
             tokio::spawn(async move {
                 tokio::join!(
                     store.listen(),
                     registry.run(),
                     app.keep_house(),
                     app.write_refusals(),
-                    verifier.keep_fresh()
+                    authenticator.keep_fresh()
                 )
             })
         };

@@ -3,6 +3,7 @@
 //! All access goes through a [`Tx`], which is bound to a tenant scope. Reads
 //! take a [`Scope`], writes take a proof that the policy made.
 
+pub mod access;
 pub mod audit;
 mod claim;
 mod connect;

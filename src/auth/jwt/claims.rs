@@ -6,7 +6,7 @@ use std::sync::Arc;
 use serde_json::{Map, Value};
 
 use super::refused;
-use crate::auth::{Actor, ActorKind};
+use crate::auth::{Actor, ActorKind, Credential};
 use crate::config::{AuthSettings, IssuerSettings};
 use crate::domain::{Role, Scope, Timestamp};
 use crate::error::{Error, ErrorCode, Result};
@@ -84,6 +84,7 @@ impl ClaimPaths {
             scope,
             default_project,
             expires_at: Some(expiry(claims)?),
+            credential: Credential::Token { jti: claims.get("jti").and_then(Value::as_str).map(Arc::from) },
         })
     }
 

@@ -54,11 +54,6 @@ impl Verifier {
         futures::future::join_all(self.own.iter().chain(&self.issuers).map(Authority::keep_fresh)).await;
     }
 
-    /// The actor of an `Authorization` header: `Bearer`, and a token.
-    pub async fn authenticate(&self, authorization: Option<&str>) -> Result<Actor> {
-        self.verify(bearer(authorization)?).await
-    }
-
     /// The actor of a token without its `Bearer` prefix.
     pub async fn verify(&self, token: &str) -> Result<Actor> {
         if token.len() > MAX_TOKEN_BYTES {
@@ -78,8 +73,8 @@ impl Verifier {
     }
 }
 
-/// The token of an `Authorization` header.
-fn bearer(authorization: Option<&str>) -> Result<&str> {
+/// The token of an `Authorization` header: `Bearer`, and a token.
+pub fn bearer(authorization: Option<&str>) -> Result<&str> {
     let header = authorization.ok_or_else(|| {
         refused("no token was sent; send the header Authorization: Bearer <token> (datasource-studio token makes one)")
     })?;

@@ -1,5 +1,6 @@
 //! What REST clients send and read: camelCase, each type of its own. A field that may be null is always there.
 
+mod access;
 mod catalog;
 mod datasource;
 mod delivery;
@@ -10,6 +11,10 @@ mod test_run;
 mod version;
 mod words;
 
+pub(super) use access::{
+    ApiKey, CreateApiKey, CreateServiceAccount, NewApiKey, RevokeToken, RevokedToken, ServiceAccount,
+    SetServiceAccountDisabled,
+};
 pub(super) use catalog::{ConfigCheck, ConnectorType, SinkType, Viewer};
 pub(super) use datasource::{
     Datasource, DatasourceDetail, DatasourceMetadata, DatasourceSecret, DatasourceState, SecretSet,

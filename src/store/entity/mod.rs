@@ -2,6 +2,7 @@
 
 #![allow(unreachable_pub, reason = "the derives of an entity make public items")]
 
+pub(super) mod api_key;
 pub(super) mod audit;
 pub(super) mod data_key;
 pub(super) mod datasource;
@@ -11,7 +12,9 @@ pub(super) mod idempotency_key;
 pub(super) mod job;
 pub(super) mod node;
 pub(super) mod org;
+pub(super) mod revoked_token;
 pub(super) mod secret;
+pub(super) mod service_account;
 pub(super) mod state;
 pub(super) mod test_sample;
 pub(super) mod version;

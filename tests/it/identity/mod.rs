@@ -3,6 +3,8 @@
 mod issuer;
 mod keys;
 mod refusals;
+mod revocation;
+mod service_accounts;
 
 use serde_json::{Value, json};
 

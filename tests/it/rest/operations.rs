@@ -42,14 +42,20 @@ impl Operation {
 
     /// Whether it is about something that a new datasource does not have.
     pub fn names_a_part(&self) -> bool {
-        self.path.contains("{job}") || self.path.contains("{letter}")
+        ["{job}", "{letter}", "{account}", "{apiKey}"].iter().any(|part| self.path.contains(part))
     }
 
     /// A call that a caller with the role may make.
     pub fn call(&self, client: &Client, id: &str) -> Call {
         let values = [("{id}", id), ("{version}", "1"), ("{other}", "2"), ("{key}", "spare"), ("{type}", "webhook")];
         let none = uuid::Uuid::nil().to_string();
-        let values = values.into_iter().chain([("{job}", none.as_str()), ("{letter}", none.as_str())]);
+        let values = values.into_iter().chain([
+            ("{job}", none.as_str()),
+            ("{letter}", none.as_str()),
+            ("{account}", none.as_str()),
+            ("{apiKey}", "0123456789abcdef"),
+            ("{jti}", "sample"),
+        ]);
         let path = values.fold(self.path.clone(), |path, (name, value)| path.replace(name, value));
         assert!(!path.contains('{'), "{path}: give its parameter a value here");
         let call = client.call(self.method.clone(), &path);
@@ -79,6 +85,10 @@ impl Operation {
             "updateDatasourceMetadata" => json!({ "team": "changed" }),
             "backfillDatasource" => json!({ "range": { "file": "none.jsonl" } }),
             "editDeadLetter" => json!({ "payload": { "id": 1 } }),
+            "revokeToken" => json!({ "expiresAt": "2099-01-01T00:00:00Z" }),
+            "createServiceAccount" => json!({ "name": uuid::Uuid::now_v7(), "role": "viewer" }),
+            "setServiceAccountDisabled" => json!({ "disabled": true }),
+            "createApiKey" => json!({ "name": "sample" }),
             "setDatasourceLogLevel" => json!({ "level": "info" }),
             other => panic!("{other} needs a body: give it one here"),
         };

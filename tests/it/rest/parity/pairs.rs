@@ -22,7 +22,7 @@ pub struct Pair {
     pub exact: bool,
 }
 
-const BASE: Pair = Pair {
+pub const BASE: Pair = Pair {
     graphql: "",
     rest: "",
     query: "",

@@ -1,0 +1,3 @@
+DROP TABLE api_keys;
+DROP TABLE service_accounts;
+DROP TABLE revoked_tokens;

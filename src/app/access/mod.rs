@@ -1,0 +1,30 @@
+//! Who is let in: tokens and keys, and what ends them early.
+
+mod authenticator;
+mod directory;
+mod service_account;
+mod token;
+
+pub use authenticator::Authenticator;
+pub(super) use directory::{Directory, Validity};
+pub use service_account::{CreateApiKey, CreateServiceAccount, NewApiKey, SetServiceAccountDisabled};
+pub use token::RevokeToken;
+
+use super::OpContext;
+use crate::domain::{FieldChange, Outcome, Tenant};
+use crate::store::{NewAudit, Tx};
+
+/// Writes down what was done for the organisation as a whole, which is on no datasource's timeline.
+fn audit(ctx: &OpContext, tx: &mut Tx, action: &str, reason: Option<&str>, changes: Vec<FieldChange>) {
+    tx.record_audit(NewAudit {
+        tenant: Tenant { org: ctx.actor.scope.org_id().clone(), project: "".into() },
+        datasource_id: None,
+        action: action.to_owned(),
+        actor: ctx.actor.subject.to_string(),
+        source_address: ctx.source_address.map(|a| a.to_string()),
+        request_id: ctx.request_id.clone(),
+        reason: reason.map(str::to_owned),
+        outcome: Outcome::Success,
+        changes,
+    });
+}
