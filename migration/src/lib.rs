@@ -22,6 +22,7 @@ impl MigratorTrait for Migrator {
                 sqlite_up: include_str!("../sql/001_core.up.sqlite.sql"),
                 down: include_str!("../sql/001_core.down.sql"),
                 postgres_down: include_str!("../sql/001_core.down.postgres.sql"),
+                ..Scripted::default()
             }),
             Box::new(Scripted {
                 name: "002_managed_by",
@@ -60,6 +61,22 @@ impl MigratorTrait for Migrator {
                 down: include_str!("../sql/008_identity.down.sql"),
                 ..Scripted::default()
             }),
+            Box::new(Scripted {
+                name: "010_audit",
+                common_up: include_str!("../sql/010_audit.up.sql"),
+                postgres_up: include_str!("../sql/010_audit.up.postgres.sql"),
+                sqlite_up: include_str!("../sql/010_audit.up.sqlite.sql"),
+                postgres_down: include_str!("../sql/010_audit.down.postgres.sql"),
+                sqlite_down: include_str!("../sql/010_audit.down.sqlite.sql"),
+                ..Scripted::default()
+            }),
+            Box::new(Scripted {
+                name: "010_quotas",
+                common_up: include_str!("../sql/010_quotas.up.sql"),
+                postgres_up: include_str!("../sql/010_quotas.up.postgres.sql"),
+                down: include_str!("../sql/010_quotas.down.sql"),
+                ..Scripted::default()
+            }),
         ]
     }
 }
@@ -84,6 +101,7 @@ struct Scripted {
     sqlite_up: &'static str,
     down: &'static str,
     postgres_down: &'static str,
+    sqlite_down: &'static str,
 }
 
 impl MigrationName for Scripted {
@@ -115,7 +133,7 @@ impl MigrationTrait for Scripted {
         run(db, &spell(backend, self.down)).await?;
         match backend {
             DbBackend::Postgres => run(db, self.postgres_down).await,
-            _ => Ok(()),
+            _ => run(db, self.sqlite_down).await,
         }
     }
 }

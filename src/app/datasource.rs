@@ -9,7 +9,7 @@ use crate::auth::Authorized;
 use crate::auth::policy::grant::{Archive, Edit, ManageMetadata, Read};
 use crate::domain::paging::{Page, PageRequest};
 use crate::domain::{
-    Datasource, DatasourceStatus, DesiredState, EventType, ManagedBy, State, check_description, check_label,
+    Datasource, DatasourceStatus, DesiredState, EventType, ManagedBy, Quota, State, check_description, check_label,
     check_name, check_tags, normalise_tags, now,
 };
 use crate::domain::{DatasourceFilter, DatasourceKey, DatasourceOrder};
@@ -203,12 +203,14 @@ impl App {
         let Fresh { row, config, comment } = fresh;
         tx.insert_datasource(proof, &row).await?;
         tx.insert_state(proof, &row.tenant, row.id).await?;
+        self.admit(tx, Quota::Datasources).await?;
         let mut details = json!({ "name": row.name, "type": row.connector_type });
         if let (Some(details), Value::Object(more)) = (details.as_object_mut(), payload) {
             details.extend(more);
         }
         ctx.journal(tx, journal(&row, event, details));
         if let Some(checked) = config {
+            self.admit_version(tx, 1).await?;
             let draft = version::draft(&row, 1, checked, comment, &ctx.actor);
             tx.insert_version(proof, &draft).await?;
             version::journal_created(ctx, tx, &draft);
@@ -310,6 +312,7 @@ impl App {
             return Ok(row);
         }
         let row = tx.save_datasource(&proof, touch(ctx, row)).await?;
+        self.admit(&tx, Quota::Datasources).await?;
         ctx.journal(&mut tx, Journal { reason, ..journal(&row, EventType::Restored, json!({})) });
         tx.commit().await?;
         self.metrics.lifecycle_event(EventType::Restored);

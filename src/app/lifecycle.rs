@@ -10,7 +10,9 @@ use super::{App, OpContext};
 use crate::auth::Authorized;
 use crate::auth::policy::Grant;
 use crate::auth::policy::grant::{Operate, Publish as PublishGrant};
-use crate::domain::{Datasource, DatasourceStatus, DesiredState, EventType, SecretPins, Version, VersionState, now};
+use crate::domain::{
+    Datasource, DatasourceStatus, DesiredState, EventType, Quota, SecretPins, Version, VersionState, now,
+};
 use crate::error::{Error, ErrorCode, Problem, Result};
 use crate::mapping::Document;
 use crate::registry::Plan;
@@ -172,6 +174,11 @@ impl App {
         Ok(row)
     }
 
+    /// Who runs no more workers than before may go on, though others made the organisation pass its quota.
+    async fn admit_workers(&self, tx: &Tx, id: Uuid, before: u64) -> Result<()> {
+        if tx.wanted_workers(id).await? > before { self.admit(tx, Quota::Workers).await } else { Ok(()) }
+    }
+
     /// Before the caller hears of it: a sender may post the moment after, sooner than this node looks.
     fn runs_from_now_on(&self, row: &Datasource) {
         if row.status != DatasourceStatus::Disabled {
@@ -195,7 +202,9 @@ impl App {
         };
         let changes = change("status", row.status.as_str(), status.as_str()).into_iter().collect();
         row.status = status;
+        let before = tx.wanted_workers(row.id).await?;
         tx.set_desired(proof, row.id, wanted).await?;
+        self.admit_workers(tx, row.id, before).await?;
         let row = tx.save_datasource(proof, touch(ctx, row)).await?;
         let entry = journal(&row, event, json!({}));
         ctx.journal(tx, Journal { version: row.current_version, changes, reason, ..entry });
@@ -226,13 +235,14 @@ impl App {
         version.published_by = Some(ctx.actor.subject.to_string());
         tx.save_version(proof, &version).await?;
 
-        let old_status = row.status;
+        let (old_status, before) = (row.status, tx.wanted_workers(row.id).await?);
         if row.status != DatasourceStatus::Disabled {
             row.status = DatasourceStatus::Active;
             tx.set_desired(proof, row.id, DesiredState::Running).await?;
         }
         let workers = Document::parse(&version.config).map_or(1, |document| document.runtime.parallelism);
         tx.set_parallelism(proof, &row.tenant, row.id, workers).await?;
+        self.admit_workers(tx, row.id, before).await?;
         row.current_version = Some(version.version);
         let row = tx.save_datasource(proof, touch(ctx, row)).await?;
         let changes = [

@@ -3,6 +3,7 @@
 
 mod access;
 mod audit;
+mod chain;
 mod change;
 mod check;
 mod context;
@@ -18,6 +19,7 @@ mod live;
 mod metadata;
 mod metric;
 mod overview;
+mod quota;
 mod refused;
 mod registry;
 mod secret;
@@ -30,6 +32,7 @@ use std::sync::Arc;
 pub use access::{
     Authenticator, CreateApiKey, CreateServiceAccount, NewApiKey, RevokeToken, SetServiceAccountDisabled,
 };
+pub use chain::{ExportedAudit, Verified, verify_export};
 pub use check::{CheckRequest, CheckRun};
 pub use context::OpContext;
 pub use datasource::{CloneDatasource, CreateDatasource, UpdateDatasource};
@@ -50,9 +53,10 @@ pub use test_run::{TestInput, TestOutput, TestRecordError, TestRequest, TestRun}
 pub use transfer::{Action, Exported, Finding, FindingKind, ImportOptions, Item, Mode, Position, Report, Watch};
 pub use version::{CreateVersion, VersionDiff};
 
+use crate::config::QuotaSettings;
 use crate::connectors::{Catalog, ConnectorSpec};
 use crate::registry::Registry;
-use crate::secrets::Keyring;
+use crate::secrets::{Keyring, Signer};
 use crate::sinks::{SinkCatalog, SinkSpec};
 use crate::store::Store;
 use crate::telemetry::Metrics;
@@ -67,6 +71,8 @@ pub struct App {
     retention: Retention,
     directory: Arc<access::Directory>,
     refusals: Arc<refused::Refusals>,
+    signer: Option<Arc<Signer>>,
+    quotas: Arc<QuotaSettings>,
     test_slots: Arc<tokio::sync::Semaphore>,
 }
 
@@ -77,11 +83,29 @@ impl App {
         registry: Registry,
         metrics: Arc<Metrics>,
         retention: Retention,
+        quotas: QuotaSettings,
     ) -> Self {
         let test_slots = Arc::new(tokio::sync::Semaphore::new(test_run::CONCURRENT_RUNS));
         let refusals = Arc::new(refused::Refusals::new(Arc::clone(&metrics)));
         let directory = Arc::new(access::Directory::new(store.clone()));
-        Self { store, keyring, registry, metrics, retention, directory, refusals, test_slots }
+        Self {
+            store,
+            keyring,
+            registry,
+            metrics,
+            retention,
+            directory,
+            refusals,
+            signer: None,
+            quotas: Arc::new(quotas),
+            test_slots,
+        }
+    }
+
+    /// With the key that signs the audit log.
+    #[must_use]
+    pub fn signing_with(self, signer: Option<Signer>) -> Self {
+        Self { signer: signer.map(Arc::new), ..self }
     }
 
     pub fn connector_types(&self) -> impl Iterator<Item = &ConnectorSpec> {

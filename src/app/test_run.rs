@@ -13,7 +13,7 @@ use crate::auth::Authorized;
 use crate::auth::policy::grant::{Read, Test};
 use crate::connectors::Connector;
 use crate::domain::TestSample;
-use crate::domain::{Change, Datasource, EventType, Outcome, check_name, diff};
+use crate::domain::{Change, Datasource, EventType, Outcome, Quota, check_name, diff};
 use crate::error::{Error, ErrorCode, Problem, Result};
 use crate::mapping::{Limits, Summary};
 use crate::registry::Plan;
@@ -162,6 +162,7 @@ impl App {
         let mut tx = ctx.begin(&self.store, proof).await?;
         if let Some((name, payload)) = kept {
             tx.put_test_sample(proof, &row.tenant, row.id, &name, &payload).await?;
+            self.admit(&tx, Quota::SampleBytes).await?;
         }
         let details = json!({
             "success": result.success(),

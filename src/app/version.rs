@@ -75,6 +75,7 @@ impl App {
         check_revision(&row, input.expected_revision)?;
         check_not_archived(&row)?;
         row.latest_version += 1;
+        self.admit_version(&tx, row.latest_version).await?;
         let row = tx.save_datasource(&proof, touch(ctx, row)).await?;
         let draft = draft(&row, row.latest_version, checked, input.comment, &ctx.actor);
         tx.insert_version(&proof, &draft).await?;

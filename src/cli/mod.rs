@@ -1,8 +1,10 @@
 //! The command line.
 
+mod audit;
 mod export;
 mod import;
 mod migrate;
+mod quota;
 mod serve;
 mod visible;
 
@@ -48,6 +50,16 @@ enum Command {
     /// Write every datasource as a YAML file
     #[command(after_help = "Example: datasource-studio export feeds")]
     Export(export::ExportArgs),
+    /// Verify or export the audit log
+    Audit {
+        #[command(subcommand)]
+        command: audit::Audit,
+    },
+    /// Show or set what an organisation may have at most
+    Quota {
+        #[command(subcommand)]
+        command: quota::QuotaCommand,
+    },
     /// Print the GraphQL schema
     #[command(after_help = "Example: datasource-studio print-schema > schema.graphql")]
     PrintSchema,
@@ -121,6 +133,14 @@ fn run(cli: Cli) -> Result<ExitCode, String> {
         Command::Export(args) => {
             logging::init(settings.node.log_format, &settings.node.log)?;
             block_on(export::run(settings, args))
+        }
+        Command::Audit { command } => {
+            logging::init(settings.node.log_format, &settings.node.log)?;
+            return block_on(audit::run(settings, command));
+        }
+        Command::Quota { command } => {
+            logging::init(settings.node.log_format, &settings.node.log)?;
+            block_on(quota::run(settings, command))
         }
         Command::PrintSchema => print(&crate::graphql::sdl()),
         Command::Openapi => print(&format!("{:#}", crate::rest::document())),

@@ -3,20 +3,24 @@
 //! A value comes from the flag, else the environment, else the TOML file, else
 //! the default. `docs/configuration.md` is printed from this declaration.
 
+mod audit;
 mod auth;
 mod database;
 mod file;
 mod graphql;
 mod node;
+mod quota;
 mod registry;
 
 use clap::Args;
 
+pub use audit::AuditSettings;
 pub use auth::{AuthSettings, IssuerList, IssuerSettings};
 pub use database::DatabaseSettings;
 pub use file::{apply_file, file_from, reference};
 pub use graphql::GraphqlSettings;
 pub use node::{LogFormat, NodeRole, NodeSettings, ServeSettings};
+pub use quota::QuotaSettings;
 pub use registry::{EgressRule, RegistrySettings};
 
 /// The settings of a process.
@@ -32,6 +36,10 @@ pub struct Settings {
     pub graphql: GraphqlSettings,
     #[command(flatten)]
     pub registry: RegistrySettings,
+    #[command(flatten)]
+    pub audit: AuditSettings,
+    #[command(flatten)]
+    pub quota: QuotaSettings,
 }
 
 impl Settings {

@@ -131,6 +131,22 @@ string_enum! {
 }
 
 string_enum! {
+    /// What an organisation may have so much of and no more.
+    Quota {
+        /// Without archived ones.
+        Datasources = "datasources",
+        VersionsPerDatasource = "versions_per_datasource",
+        /// Of all stored samples together.
+        SampleBytes = "sample_bytes",
+        RequestsPerMinute = "requests_per_minute",
+        /// That are to run, parallel ones each.
+        Workers = "workers",
+        /// That are neither revoked nor expired.
+        ApiKeys = "api_keys",
+    }
+}
+
+string_enum! {
     /// Ordered: a role may do all that a lower one may.
     Role { Viewer = "viewer", Operator = "operator", Admin = "admin" }
 }

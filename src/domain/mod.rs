@@ -2,6 +2,7 @@
 
 mod access;
 mod canonical;
+mod chain;
 mod datasource;
 mod dead_letter;
 mod diff;
@@ -15,19 +16,21 @@ mod managed_by;
 mod node;
 pub mod paging;
 mod place;
+mod quota;
 mod record;
 mod tenant;
 mod validate;
 
 pub use access::{ApiKey, RevokedToken, ServiceAccount};
 pub use canonical::{canonical_json, checksum};
+pub use chain::{Break, BreakKind, ChainEntry, Checkpoint, ED25519, GENESIS, Walk};
 pub use datasource::{Datasource, SecretInfo, SecretPins, State, TestSample, Version, WorkerMetrics};
 pub use dead_letter::{DeadLetter, DeadLetterFilter};
 pub use diff::{Change, diff};
 pub use duration::{HumanDuration, parse_duration};
 pub use enums::{
     ApprovalState, CircuitState, DatasourceStatus, DeadLetterScope, DesiredState, DiffOp, EventType, JobKind,
-    JobStatus, LogLevel, OnError, Outcome, Role, VersionState, WorkerStatus,
+    JobStatus, LogLevel, OnError, Outcome, Quota, Role, VersionState, WorkerStatus,
 };
 pub use event::{AuditEntry, Event, FieldChange};
 pub use filter::{AuditFilter, DatasourceFilter, DatasourceKey, DatasourceOrder, DatasourceOrderField, EventFilter};
@@ -36,6 +39,7 @@ pub use keys::WrappedDataKey;
 pub use managed_by::{CLIENT_HEADER, ManagedBy};
 pub use node::{Node, Worker, WorkerFilter};
 pub use place::{relative_parts, safe_name};
+pub use quota::{Most, QuotaUse};
 pub use record::{Record, StableId};
 pub use tenant::{Scope, Tenant};
 pub use validate::{check_description, check_label, check_name, check_secret_key, check_tags, normalise_tags};

@@ -71,6 +71,7 @@ pub(super) async fn sink_types(State(api): State<Api>, _: Caller<Read>) -> Answe
     responses((status = 200, description = "The caller.", body = Viewer)),
     security(("bearer" = ["viewer"]))
 )]
-pub(super) async fn viewer(caller: Caller<Read>) -> Answer {
-    Ok(Reply::ok(&Viewer::from(&caller.ctx.actor))?)
+pub(super) async fn viewer(State(api): State<Api>, caller: Caller<Read>) -> Answer {
+    let quotas = api.app.quotas(&caller.ctx).await?;
+    Ok(Reply::ok(&Viewer::new(&caller.ctx.actor, quotas))?)
 }

@@ -9,8 +9,10 @@ mod error;
 mod keyfile;
 mod keyring;
 mod keys;
+mod signing;
 
 pub use envelope::{DataKey, SecretAddress, data_key_id};
 pub use error::SecretError;
 pub use keyring::{Keyring, MasterKey};
 pub use keys::{Keys, is_embedded};
+pub use signing::{PublicKey, Signer};

@@ -26,7 +26,7 @@ use crate::error::ErrorCode;
 use crate::graphql::{EmbeddedToken, Gateway};
 use crate::mapping::SinkSection;
 use crate::registry::{Deps, NodeOptions, Registry, Turns, parse_sink};
-use crate::secrets::{Keyring, Keys, is_embedded};
+use crate::secrets::{Keyring, Keys, Signer, is_embedded};
 use crate::sinks::SinkCatalog;
 use crate::store::{DatabaseUrl, Store};
 use crate::telemetry::Metrics;
@@ -85,6 +85,11 @@ impl Server {
 
         let keyring = Arc::new(Keyring::new(keys.master));
         let (registry, app) = assemble(&settings, &store, keyring, serve.role, &metrics)?;
+        let signer = Signer::from_settings(&settings)?;
+        if signer.is_none() && !settings.audit.audit_checkpoint_interval.0.is_zero() {
+            tracing::warn!("there is no key to sign the audit log with; set STUDIO_AUDIT_SIGNING_KEY");
+        }
+        let app = app.signing_with(signer);
         let first_webhook = seed(&app, &settings).await;
 
         let minter =
@@ -131,13 +136,14 @@ impl Server {
         let grace = self.settings.node.shutdown_grace.0;
         let loops = {
             let (store, registry, app) = (self.store.clone(), self.registry.clone(), self.app.clone());
-            let authenticator = self.authenticator;
+            let (authenticator, interval) = (self.authenticator, self.settings.audit.audit_checkpoint_interval.0);
             tokio::spawn(async move {
                 tokio::join!(
                     store.listen(),
                     registry.run(),
                     app.keep_house(),
                     app.write_refusals(),
+                    app.sign_audit(interval),
                     authenticator.keep_fresh()
                 )
             })
@@ -162,8 +168,16 @@ impl Server {
             let _ = tokio::time::timeout(grace / 4, syncing).await;
         }
         self.registry.shutdown(grace).await;
-        if tokio::time::timeout(AUDIT_GRACE, self.app.flush_refusals(true)).await.is_err() {
-            tracing::warn!("the database did not answer in time: some refused attempts are not in the audit log");
+        let audit = async {
+            self.app.flush_refusals(true).await;
+            if !self.settings.audit.audit_checkpoint_interval.0.is_zero() {
+                self.app.add_checkpoints(Duration::ZERO).await;
+            }
+        };
+        if tokio::time::timeout(AUDIT_GRACE, audit).await.is_err() {
+            tracing::warn!(
+                "the database did not answer in time: the end of the audit log is not signed, or lacks refused attempts"
+            );
         }
         self.store.close().await;
         loops.abort();
@@ -211,7 +225,8 @@ fn assemble(
         dead_letters_max: settings.registry.dead_letters_max,
         interval: settings.registry.housekeeping_interval.0,
     };
-    let app = App::new(store.clone(), keyring, registry.clone(), Arc::clone(metrics), retention);
+    let app =
+        App::new(store.clone(), keyring, registry.clone(), Arc::clone(metrics), retention, settings.quota.clone());
     Ok((registry, app))
 }
 

@@ -1,31 +1,15 @@
 //! The audit log: append-only, and hash-chained within an organisation.
 
 use sea_orm::{ActiveValue::Set, ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
-use serde_json::{Value, json};
-use sha2::{Digest, Sha256};
+use serde_json::Value;
 
-use super::entity::{audit, org};
+use super::entity::audit;
 use super::{NewAudit, Store, Tx, classify, corrupt};
 use crate::auth::policy::grant::ReadAudit;
 use crate::auth::{Actor, Authorized};
 use crate::domain::paging::{Page, PageRequest};
-use crate::domain::{AuditEntry, AuditFilter, FieldChange, Tenant, Timestamp, canonical_json};
+use crate::domain::{AuditEntry, AuditFilter, ChainEntry, FieldChange, Tenant, Timestamp, canonical_json};
 use crate::error::Result;
-
-/// What the first entry of a chain follows.
-pub(super) const GENESIS: &str = "0000000000000000000000000000000000000000000000000000000000000000";
-
-/// How far a chain holds.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum ChainState {
-    Intact {
-        entries: u64,
-    },
-    /// The first entry that does not follow from the one before it.
-    Broken {
-        seq: i64,
-    },
-}
 
 /// Numbers and chains new entries after `head`; answers with the rows and the new head.
 pub(super) fn chain(
@@ -48,10 +32,10 @@ pub(super) fn chain(
                 Some(c) => (Some(c.field), c.old, c.new),
                 None => (None, Value::Null, Value::Null),
             };
-            let mut row = audit::Model {
-                org_id: org_id.to_owned(),
+            let mut row = ChainEntry {
+                org: org_id.to_owned(),
                 seq,
-                project_id: entry.tenant.project.to_string(),
+                project: entry.tenant.project.to_string(),
                 datasource_id: entry.datasource_id,
                 action: entry.action.clone(),
                 actor: entry.actor.clone(),
@@ -66,7 +50,7 @@ pub(super) fn chain(
                 prev_hash: prev,
                 hash: String::new(),
             };
-            row.hash = hash_of(&row);
+            row.hash = row.digest();
             prev = row.hash.clone();
             seq += 1;
             rows.push(active(row));
@@ -75,46 +59,24 @@ pub(super) fn chain(
     (rows, prev)
 }
 
-/// SHA-256 over the canonical JSON of every column but the hash itself.
-fn hash_of(row: &audit::Model) -> String {
-    let body = json!({
-        "org": row.org_id,
-        "seq": row.seq,
-        "project": row.project_id,
-        "datasource": row.datasource_id,
-        "action": row.action,
-        "actor": row.actor,
-        "source_address": row.source_address,
-        "request_id": row.request_id,
-        "reason": row.reason,
-        "outcome": row.outcome,
-        "field": row.field,
-        "old": row.old_value,
-        "new": row.new_value,
-        "created_at": row.created_at.timestamp_micros(),
-        "prev_hash": row.prev_hash,
-    });
-    hex::encode(Sha256::digest(canonical_json(&body).as_bytes()))
-}
-
-fn active(row: audit::Model) -> audit::ActiveModel {
+fn active(entry: ChainEntry) -> audit::ActiveModel {
     audit::ActiveModel {
-        org_id: Set(row.org_id),
-        seq: Set(row.seq),
-        project_id: Set(row.project_id),
-        datasource_id: Set(row.datasource_id),
-        action: Set(row.action),
-        actor: Set(row.actor),
-        source_address: Set(row.source_address),
-        request_id: Set(row.request_id),
-        reason: Set(row.reason),
-        outcome: Set(row.outcome),
-        field: Set(row.field),
-        old_value: Set(row.old_value),
-        new_value: Set(row.new_value),
-        created_at: Set(row.created_at),
-        prev_hash: Set(row.prev_hash),
-        hash: Set(row.hash),
+        org_id: Set(entry.org),
+        seq: Set(entry.seq),
+        project_id: Set(entry.project),
+        datasource_id: Set(entry.datasource_id),
+        action: Set(entry.action),
+        actor: Set(entry.actor),
+        source_address: Set(entry.source_address),
+        request_id: Set(entry.request_id),
+        reason: Set(entry.reason),
+        outcome: Set(entry.outcome),
+        field: Set(entry.field),
+        old_value: Set(entry.old_value),
+        new_value: Set(entry.new_value),
+        created_at: Set(entry.created_at),
+        prev_hash: Set(entry.prev_hash),
+        hash: Set(entry.hash),
     }
 }
 
@@ -171,36 +133,6 @@ impl Tx {
         let rows = query.all(&self.db).await.map_err(classify)?;
         let entries = rows.into_iter().map(AuditEntry::try_from).collect::<Result<Vec<_>>>()?;
         Ok(Page::from_rows(entries, page))
-    }
-
-    /// Walks the whole chain of the organisation.
-    pub async fn verify_audit_chain(&self, _: &Authorized<ReadAudit>) -> Result<ChainState> {
-        const STEP: u64 = 1_000;
-        let (mut prev, mut last, mut entries) = (GENESIS.to_owned(), 0, 0);
-        loop {
-            let rows = audit::Entity::find()
-                .filter(audit::Column::OrgId.eq(self.scope.org_id().as_ref()))
-                .filter(audit::Column::Seq.gt(last))
-                .order_by_asc(audit::Column::Seq)
-                .limit(STEP)
-                .all(&self.db)
-                .await
-                .map_err(classify)?;
-            if rows.is_empty() {
-                // A tail that was cut off leaves a chain that holds, but ends too early.
-                let org =
-                    org::Entity::find_by_id(self.scope.org_id().as_ref()).one(&self.db).await.map_err(classify)?;
-                let whole = org.is_none_or(|head| head.audit_seq == last && head.audit_head == prev);
-                return Ok(if whole { ChainState::Intact { entries } } else { ChainState::Broken { seq: last + 1 } });
-            }
-            for row in rows {
-                if row.seq != last + 1 || row.prev_hash != prev || row.hash != hash_of(&row) {
-                    return Ok(ChainState::Broken { seq: last + 1 });
-                }
-                (prev, last) = (row.hash, row.seq);
-                entries += 1;
-            }
-        }
     }
 }
 

@@ -5,6 +5,7 @@
 
 pub mod access;
 pub mod audit;
+pub mod chain;
 mod claim;
 mod connect;
 pub mod data_key;
@@ -18,6 +19,7 @@ pub mod job;
 pub mod lease;
 mod migrate;
 pub mod node;
+pub mod quota;
 pub mod retention;
 mod roster;
 pub mod sample;

@@ -13,7 +13,7 @@ use super::idempotency::Claim;
 use super::{Signal, Store, classify};
 use crate::auth::policy::Grant;
 use crate::auth::{Actor, Authorized};
-use crate::domain::{EventType, FieldChange, Outcome, Scope, Tenant, now};
+use crate::domain::{EventType, FieldChange, GENESIS, Outcome, Scope, Tenant, now};
 use crate::error::Result;
 
 /// A transaction bound to a tenant scope. Dropped without [`Tx::commit`], it leaves nothing behind.
@@ -267,7 +267,7 @@ impl Tx {
             event_seq: Set(0),
             event_floor: Set(0),
             audit_seq: Set(0),
-            audit_head: Set(super::audit::GENESIS.to_owned()),
+            audit_head: Set(GENESIS.to_owned()),
             created_at: Set(now()),
         };
         org::Entity::insert(fresh)

@@ -10,6 +10,7 @@ use super::audit;
 use crate::auth::api_key::PresentedKey;
 use crate::auth::policy::grant::ManageAccess;
 use crate::auth::{Actor, Authorized};
+use crate::domain::Quota;
 use crate::domain::{ApiKey, Role, ServiceAccount, Timestamp, check_description, check_label, check_name, now};
 use crate::error::{Error, Problem, Result};
 
@@ -162,6 +163,7 @@ impl App {
             last_used_at: None,
         };
         tx.insert_api_key(&proof, &key, presented.hash()).await?;
+        self.admit(&tx, Quota::ApiKeys).await?;
         let value = json!({ "id": key.id, "name": key.name, "role": role.as_str(), "projects": key.projects,
             "expiresAt": key.expires_at });
         let changes = change(&format!("serviceAccounts.{}.apiKeys", account.name), Value::Null, value);

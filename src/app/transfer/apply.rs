@@ -195,6 +195,7 @@ impl App {
     ) -> Result<(crate::domain::Datasource, Version)> {
         let checked = self.check_config(&row.connector_type, config.clone())?;
         row.latest_version += 1;
+        self.admit_version(tx, row.latest_version).await?;
         let row = tx.save_datasource(proof, touch(ctx, row)).await?;
         let draft = version::draft(&row, row.latest_version, checked, comment, &ctx.actor);
         tx.insert_version(proof, &draft).await?;

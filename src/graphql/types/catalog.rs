@@ -1,11 +1,13 @@
 //! What this server has, and who is asking.
 
-use async_graphql::{Json, Object, SimpleObject};
+use async_graphql::{Context, Json, Object, Result, SimpleObject};
 use serde_json::Value;
 
 use super::Role;
+use crate::app::{App, OpContext};
 use crate::auth::Permission;
-use crate::domain::Timestamp;
+use crate::domain::{self, Timestamp};
+use crate::graphql::error::Shape;
 
 /// A kind of source that a datasource can read.
 #[derive(SimpleObject)]
@@ -61,6 +63,24 @@ impl From<&crate::sinks::SinkSpec> for SinkType {
     }
 }
 
+/// A quota of the organisation, and what it has of it.
+#[derive(SimpleObject)]
+#[graphql(name = "Quota")]
+struct QuotaUse {
+    /// What it is of, such as `datasources`.
+    name: &'static str,
+    /// The most; null means no limit.
+    limit: Option<u64>,
+    /// What there is; null for a rate, and for what is not counted. Of versions, those of the datasource that has the most.
+    used: Option<u64>,
+}
+
+impl From<domain::QuotaUse> for QuotaUse {
+    fn from(quota: domain::QuotaUse) -> Self {
+        Self { name: quota.name.as_str(), limit: quota.limit, used: quota.used }
+    }
+}
+
 /// Who is asking.
 pub(in crate::graphql) struct Viewer(pub(in crate::graphql) crate::auth::Actor);
 
@@ -90,6 +110,12 @@ impl Viewer {
     /// When the token ends.
     async fn expires_at(&self) -> Option<Timestamp> {
         self.0.expires_at
+    }
+
+    /// What the organisation may have at most, and what it has.
+    async fn quotas(&self, ctx: &Context<'_>) -> Result<Vec<QuotaUse>> {
+        let (app, op) = (ctx.data::<App>()?, ctx.data::<OpContext>()?);
+        Ok(app.quotas(op).await.shaped(ctx)?.into_iter().map(QuotaUse::from).collect())
     }
 
     /// Everything that the role allows, by name.

@@ -55,7 +55,7 @@ impl AuditEntry {
         self.0.seq.into()
     }
 
-    /// The datasource that it is about.
+    /// The datasource that it is about; for what was refused, the id that was given.
     async fn datasource_id(&self) -> Option<ID> {
         self.0.datasource_id.map(ID::from)
     }

@@ -9,6 +9,7 @@ use super::ProblemDetail;
 use super::words::Role;
 use crate::auth::{Actor, Permission, policy};
 use crate::connectors::ConnectorSpec;
+use crate::domain::QuotaUse;
 use crate::error;
 use crate::sinks::SinkSpec;
 
@@ -87,10 +88,23 @@ pub(in crate::rest) struct Viewer {
     expires_at: Option<DateTime<Utc>>,
     /// Everything that the role allows, by name.
     permissions: Vec<&'static str>,
+    /// What the organisation may have at most, and what it has.
+    quotas: Vec<Quota>,
 }
 
-impl From<&Actor> for Viewer {
-    fn from(actor: &Actor) -> Self {
+/// A quota of the organisation, and what it has of it.
+#[derive(Serialize, ToSchema)]
+pub(in crate::rest) struct Quota {
+    /// What it is of, such as `datasources`.
+    name: &'static str,
+    /// The most; null means no limit.
+    limit: Option<u64>,
+    /// What there is; null for a rate, and for what is not counted. Of versions, those of the datasource that has the most.
+    used: Option<u64>,
+}
+
+impl Viewer {
+    pub(in crate::rest) fn new(actor: &Actor, quotas: Vec<QuotaUse>) -> Self {
         let allowed = Permission::ALL.iter().filter(|p| policy::allows(actor.role, **p));
         Self {
             subject: actor.subject.to_string(),
@@ -99,6 +113,7 @@ impl From<&Actor> for Viewer {
             projects: actor.scope.project_ids().map(<[String]>::to_vec),
             expires_at: actor.expires_at,
             permissions: allowed.map(|p| p.as_str()).collect(),
+            quotas: quotas.into_iter().map(|q| Quota { name: q.name.as_str(), limit: q.limit, used: q.used }).collect(),
         }
     }
 }

@@ -4,6 +4,7 @@
 
 pub(super) mod api_key;
 pub(super) mod audit;
+pub(super) mod checkpoint;
 pub(super) mod data_key;
 pub(super) mod datasource;
 pub(super) mod dead_letter;
@@ -12,6 +13,7 @@ pub(super) mod idempotency_key;
 pub(super) mod job;
 pub(super) mod node;
 pub(super) mod org;
+pub(super) mod org_quota;
 pub(super) mod revoked_token;
 pub(super) mod secret;
 pub(super) mod service_account;

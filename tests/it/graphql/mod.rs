@@ -4,6 +4,7 @@ mod http;
 mod journal;
 mod lifecycle;
 mod paging;
+mod quotas;
 mod refused;
 mod registry;
 mod secrets;

@@ -129,6 +129,6 @@ on_both_databases! {
         let own = refused(&server.admin(), "stopDatasource").await;
         assert_eq!(own.len(), 1);
         assert_eq!(own[0]["actor"], "viewer@acme");
-        crate::graphql::audit::assert_intact(&server).await;
+        crate::audit::assert_intact(&server);
     }
 }

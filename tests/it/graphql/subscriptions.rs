@@ -65,6 +65,7 @@ on_both_databases! {
             admin.mutate("createDatasource", json!({ "name": name, "type": "webhook" }), "datasource { id }").await;
         }
         let sql = server.database.sql().await;
+        sql.disarm().await;
         sql.run("DELETE FROM datasource_events WHERE seq <= 3").await;
         sql.run("UPDATE orgs SET event_floor = 3").await;
         sql.close().await;

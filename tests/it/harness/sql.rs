@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use sea_orm::sqlx::sqlite::SqliteConnectOptions;
-use sea_orm::{ConnectOptions, ConnectionTrait, DatabaseConnection, Statement, TryGetable};
+use sea_orm::{ConnectOptions, ConnectionTrait, DatabaseConnection, DbBackend, Statement, TryGetable};
 
 use super::Database;
 
@@ -40,6 +40,17 @@ impl Sql {
         match self.0.execute_unprepared(statement).await {
             Ok(_) => panic!("not refused: {statement}"),
             Err(error) => error.to_string(),
+        }
+    }
+
+    /// Takes away what keeps history as it is, as only the owner of the database can: on PostgreSQL for this connection.
+    pub async fn disarm(&self) {
+        if self.0.get_database_backend() == DbBackend::Postgres {
+            self.run("SET session_replication_role = replica").await;
+            return;
+        }
+        for trigger in self.column::<String>("SELECT name FROM sqlite_master WHERE type = 'trigger'").await {
+            self.run(&format!("DROP TRIGGER {trigger}")).await;
         }
     }
 

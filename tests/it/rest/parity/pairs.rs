@@ -243,7 +243,7 @@ pub const PAIRS: &[Pair] = &[
     Pair {
         graphql: "Query.viewer",
         rest: "viewer",
-        query: "{ viewer { subject role orgId: org projects expiresAt permissions } }",
+        query: "{ viewer { subject role orgId: org projects expiresAt permissions quotas { name limit used } } }",
         result: "/viewer",
         call: |_| (Method::GET, "/api/v1/viewer".into(), Value::Null),
         ..BASE

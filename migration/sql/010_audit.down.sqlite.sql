@@ -1,0 +1,10 @@
+DROP TRIGGER audit_entries_no_update;
+DROP TRIGGER audit_entries_no_delete;
+DROP TRIGGER audit_entries_no_replace;
+DROP TRIGGER audit_checkpoints_no_update;
+DROP TRIGGER audit_checkpoints_no_delete;
+DROP TRIGGER audit_checkpoints_no_replace;
+DROP TRIGGER datasource_events_no_update;
+DROP TRIGGER datasource_events_no_delete;
+DROP TRIGGER datasource_events_no_replace;
+DROP TABLE audit_checkpoints;

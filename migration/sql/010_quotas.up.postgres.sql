@@ -1,0 +1,1 @@
+SELECT studio.protect('org_quotas');
