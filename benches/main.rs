@@ -9,6 +9,7 @@
 use std::future::Future;
 use std::pin::Pin;
 
+mod abuse;
 mod fleet;
 mod ingest;
 mod mapping;
@@ -21,11 +22,12 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 type Bench = fn() -> Pin<Box<dyn Future<Output = ()>>>;
 
-const BENCHES: [(&str, Bench); 4] = [
+const BENCHES: [(&str, Bench); 5] = [
     ("mapping", || Box::pin(mapping::run())),
     ("ingest", || Box::pin(ingest::run())),
     ("reload", || Box::pin(reload::run())),
     ("fleet", || Box::pin(fleet::run())),
+    ("abuse", || Box::pin(abuse::run())),
 ];
 
 #[tokio::main]

@@ -35,6 +35,11 @@ pub fn routes(token: EmbeddedToken) -> Router {
     Router::new().route("/", get(index)).route("/assets/{*path}", get(asset)).with_state(token)
 }
 
+/// The manifest of the GraphQL documents that the console sends.
+pub fn documents() -> Option<std::borrow::Cow<'static, [u8]>> {
+    Dist::get("documents.json").map(|file| file.data)
+}
+
 /// The page, for a browser that follows a link into the console; `None` for everything else.
 pub fn navigation(token: &EmbeddedToken, request: &Request) -> Option<Response> {
     let first = request.uri().path().trim_start_matches('/').split('/').next().unwrap_or_default();

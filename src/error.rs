@@ -94,6 +94,7 @@ struct Inner {
     problems: Vec<Problem>,
     detail: Option<String>,
     stale: bool,
+    retry_after: Option<u64>,
     /// The message without the first of the problems.
     summary: String,
 }
@@ -106,6 +107,7 @@ impl Error {
             problems: Vec::new(),
             detail: None,
             stale: false,
+            retry_after: None,
             summary: String::new(),
         }))
     }
@@ -164,7 +166,7 @@ impl Error {
         if self.0.problems.iter().all(|p| new_name(&p.pointer).is_none()) {
             return self;
         }
-        let Inner { code, mut problems, detail, summary, .. } = *self.0;
+        let Inner { code, mut problems, detail, summary, retry_after, .. } = *self.0;
         for problem in &mut problems {
             if let Some(new) = new_name(&problem.pointer) {
                 new.clone_into(&mut problem.pointer);
@@ -172,6 +174,7 @@ impl Error {
         }
         let mut error = Self::with_problems(code, &summary, problems);
         error.0.detail = detail;
+        error.0.retry_after = retry_after;
         error
     }
 
@@ -183,6 +186,18 @@ impl Error {
     pub fn with_detail(mut self, detail: impl fmt::Display) -> Self {
         self.0.detail = Some(detail.to_string());
         self
+    }
+
+    /// The same request may well succeed after so many seconds.
+    #[must_use]
+    pub fn retry_after(mut self, seconds: u64) -> Self {
+        self.0.retry_after = Some(seconds);
+        self
+    }
+
+    /// After how many seconds the same request may well succeed, where that is known.
+    pub fn wait(&self) -> Option<u64> {
+        self.0.retry_after
     }
 
     pub fn code(&self) -> ErrorCode {

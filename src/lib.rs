@@ -9,7 +9,7 @@
 //! | F4 transports | [`graphql`], [`rest`], [`console`] | parse, call one use-case, shape the answer |
 //! | F3 use-cases | [`app`] | authorise, validate, one transaction, notify |
 //! | F2 data plane | [`registry`], [`connectors`], [`sinks`] | what runs a published version |
-//! | F1 services | [`store`], [`auth`], [`secrets`], [`telemetry`], [`egress`] | database, identity, keys, metrics, the way out |
+//! | F1 services | [`store`], [`auth`], [`secrets`], [`telemetry`], [`egress`], [`rate_limit`] | database, identity, keys, metrics, the way out, how often clients may come |
 //! | F0 pure | [`domain`], [`mapping`], [`config`], [`error`], [`fault`] | no IO |
 
 pub mod app;
@@ -24,6 +24,7 @@ pub mod error;
 pub mod fault;
 pub mod graphql;
 pub mod mapping;
+pub mod rate_limit;
 pub mod registry;
 pub mod rest;
 pub mod secrets;

@@ -6,7 +6,15 @@ const config: CodegenConfig = {
   generates: {
     'src/api/generated/': {
       preset: 'client',
-      presetConfig: { fragmentMasking: false },
+      presetConfig: {
+        fragmentMasking: false,
+        // What the console may ask is known when it is built: a server can refuse everything else.
+        persistedDocuments: {
+          mode: 'embedHashInDocument',
+          hashPropertyName: 'hash',
+          hashAlgorithm: 'sha256',
+        },
+      },
       config: {
         documentMode: 'string',
         enumsAsTypes: true,

@@ -68,6 +68,7 @@ impl Home {
             .env("STUDIO_JWT_SECRET", "a-secret-for-benchmarks-of-32-bytes-or-more")
             .env("STUDIO_MASTER_KEY", "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=")
             .env("STUDIO_EGRESS_ALLOW", "127.0.0.1")
+            .env("STUDIO_RATE_LIMITS", "off")
             .env("STUDIO_LOG", "error")
             .stdin(Stdio::null());
         if let Some(url) = &self.database_url {
@@ -106,6 +107,14 @@ impl Home {
 impl Server {
     pub fn usage(&self) -> Usage {
         Usage::of(self.child.id())
+    }
+
+    pub fn http(&self) -> &reqwest::Client {
+        &self.http
+    }
+
+    pub fn token(&self) -> &str {
+        &self.token
     }
 
     async fn answers(&self, path: &str) -> bool {

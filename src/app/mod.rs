@@ -55,6 +55,7 @@ pub use version::{CreateVersion, VersionDiff};
 
 use crate::config::QuotaSettings;
 use crate::connectors::{Catalog, ConnectorSpec};
+use crate::rate_limit::RateLimits;
 use crate::registry::Registry;
 use crate::secrets::{Keyring, Signer};
 use crate::sinks::{SinkCatalog, SinkSpec};
@@ -73,6 +74,7 @@ pub struct App {
     refusals: Arc<refused::Refusals>,
     signer: Option<Arc<Signer>>,
     quotas: Arc<QuotaSettings>,
+    limits: RateLimits,
     test_slots: Arc<tokio::sync::Semaphore>,
 }
 
@@ -84,6 +86,7 @@ impl App {
         metrics: Arc<Metrics>,
         retention: Retention,
         quotas: QuotaSettings,
+        limits: RateLimits,
     ) -> Self {
         let test_slots = Arc::new(tokio::sync::Semaphore::new(test_run::CONCURRENT_RUNS));
         let refusals = Arc::new(refused::Refusals::new(Arc::clone(&metrics)));
@@ -98,6 +101,7 @@ impl App {
             refusals,
             signer: None,
             quotas: Arc::new(quotas),
+            limits,
             test_slots,
         }
     }
@@ -118,6 +122,10 @@ impl App {
 
     pub fn registry(&self) -> &Registry {
         &self.registry
+    }
+
+    pub fn limits(&self) -> &RateLimits {
+        &self.limits
     }
 
     pub(crate) fn connectors(&self) -> &Catalog {

@@ -1,5 +1,7 @@
 //! What an organisation may have at most.
 
+use std::time::Duration;
+
 use serde_json::{Value, json};
 
 use super::{App, OpContext};
@@ -9,7 +11,22 @@ use crate::domain::{FieldChange, Most, Outcome, Quota, QuotaUse, Tenant};
 use crate::error::{Error, ErrorCode, Problem, Result};
 use crate::store::{NewAudit, Tx};
 
+/// How soon every node knows of another quota of requests.
+const RATES_READ_EVERY: Duration = Duration::from_secs(5);
+
 impl App {
+    /// Keeps the request rates of all organisations in memory, until it is dropped.
+    pub async fn keep_rates(&self) {
+        let default = self.quotas.most(Quota::RequestsPerMinute);
+        loop {
+            match self.store.own_request_rates().await {
+                Ok(own) => self.limits.set_quotas(default, own),
+                Err(error) => tracing::warn!(%error, "could not read the quotas of requests; the last ones stay"),
+            }
+            tokio::time::sleep(RATES_READ_EVERY).await;
+        }
+    }
+
     /// Every quota of the organisation, and what it has of it.
     pub async fn quotas(&self, ctx: &OpContext) -> Result<Vec<QuotaUse>> {
         let proof = ctx.authorize::<Read>()?;

@@ -108,6 +108,7 @@ impl App {
 
     pub async fn test(&self, ctx: &OpContext, request: TestRequest) -> Result<TestRun> {
         let proof = ctx.authorize::<Test>()?;
+        self.limits.test_run(&ctx.actor)?;
         if let Some(name) = &request.save_sample_as {
             let mut problems = Vec::new();
             check_name("/saveSampleAs", name, &mut problems);

@@ -1,4 +1,15 @@
-use clap::Args;
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum};
+
+/// Which documents are executed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum DocumentPolicy {
+    /// Whatever keeps to the limits.
+    Any,
+    /// Those of the manifest, and of the console that comes with the server.
+    Trusted,
+}
 
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "GraphQL")]
@@ -26,4 +37,17 @@ pub struct GraphqlSettings {
     /// Largest request body in bytes
     #[arg(long, env = "STUDIO_GRAPHQL_MAX_BODY", value_name = "BYTES", default_value_t = 2_097_152, global = true)]
     pub graphql_max_body: usize,
+
+    /// Whether clients may ask for the schema, and get its names suggested in errors
+    #[arg(long, env = "STUDIO_GRAPHQL_INTROSPECTION", value_name = "BOOL", default_value_t = true,
+        action = clap::ArgAction::Set, global = true)]
+    pub graphql_introspection: bool,
+
+    /// Which documents are executed
+    #[arg(long, env = "STUDIO_GRAPHQL_DOCUMENTS", value_enum, default_value = "any", global = true)]
+    pub graphql_documents: DocumentPolicy,
+
+    /// JSON file of documents that clients may name by their SHA-256: {"<sha256>": "query …"}
+    #[arg(long, env = "STUDIO_GRAPHQL_TRUSTED_DOCUMENTS", value_name = "FILE", global = true)]
+    pub graphql_trusted_documents: Option<PathBuf>,
 }

@@ -8,6 +8,7 @@ mod auth;
 mod database;
 mod file;
 mod graphql;
+mod http;
 mod node;
 mod quota;
 mod registry;
@@ -18,7 +19,8 @@ pub use audit::AuditSettings;
 pub use auth::{AuthSettings, IssuerList, IssuerSettings};
 pub use database::DatabaseSettings;
 pub use file::{apply_file, file_from, reference};
-pub use graphql::GraphqlSettings;
+pub use graphql::{DocumentPolicy, GraphqlSettings};
+pub use http::HttpSettings;
 pub use node::{LogFormat, NodeRole, NodeSettings, ServeSettings};
 pub use quota::QuotaSettings;
 pub use registry::{EgressRule, RegistrySettings};
@@ -28,6 +30,8 @@ pub use registry::{EgressRule, RegistrySettings};
 pub struct Settings {
     #[command(flatten)]
     pub node: NodeSettings,
+    #[command(flatten)]
+    pub http: HttpSettings,
     #[command(flatten)]
     pub database: DatabaseSettings,
     #[command(flatten)]
@@ -48,6 +52,7 @@ impl Settings {
         let registry = &self.registry;
         let durations = [
             ("--request-timeout", "STUDIO_REQUEST_TIMEOUT", self.node.request_timeout),
+            ("--header-timeout", "STUDIO_HEADER_TIMEOUT", self.http.header_timeout),
             ("--database-acquire-timeout", "STUDIO_DATABASE_ACQUIRE_TIMEOUT", self.database.database_acquire_timeout),
             ("--heartbeat-interval", "STUDIO_HEARTBEAT_INTERVAL", registry.heartbeat_interval),
             ("--lease-ttl", "STUDIO_LEASE_TTL", registry.lease_ttl),

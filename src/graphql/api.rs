@@ -2,7 +2,6 @@
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
-use std::time::Duration;
 
 use axum::extract::{ConnectInfo, FromRequestParts};
 use axum::http::request::Parts;
@@ -43,7 +42,6 @@ pub(super) struct Api {
     pub(super) gateway: Gateway,
     pub(super) authenticator: Arc<Authenticator>,
     pub(super) token: EmbeddedToken,
-    pub(super) timeout: Duration,
 }
 
 /// Where a request comes from, before anybody is authenticated.
@@ -79,7 +77,18 @@ impl Origin {
         }
     }
 
-    pub(super) async fn authenticate(&self, authenticator: &Authenticator) -> crate::error::Result<OpContext> {
-        Ok(self.context(authenticator.authenticate(self.authorization.as_deref()).await?))
+    pub(super) async fn authenticate(&self, api: &Api) -> crate::error::Result<OpContext> {
+        self.verified(api, self.authorization.as_deref()).await
+    }
+
+    /// Of a credential that came by another way than the header.
+    pub(super) async fn verified(&self, api: &Api, authorization: Option<&str>) -> crate::error::Result<OpContext> {
+        match api.authenticator.authenticate(authorization).await {
+            Ok(actor) => Ok(self.context(actor)),
+            Err(error) => {
+                api.gateway.0.app.limits().refused(self.address)?;
+                Err(error)
+            }
+        }
     }
 }

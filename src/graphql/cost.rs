@@ -22,7 +22,7 @@ use crate::error::ErrorCode;
 /// The engine stops at half of it; this one bounds our own recursion.
 const NESTING_MAX: usize = 64;
 
-/// Refuses an operation that costs more than `most`, and a document that is nested out of all
+/// What an operation costs. Refuses one that costs more than `most`, and a document that is nested out of all
 /// proportion, spreads to more than `most` selections, or has a fragment that spreads itself.
 pub(super) fn check(
     rules: &Rules,
@@ -30,7 +30,7 @@ pub(super) fn check(
     operation: &OperationDefinition,
     variables: &Variables,
     most: usize,
-) -> Result<(), ServerError> {
+) -> Result<usize, ServerError> {
     let mut measure = Measure { rules, document, operation, variables, fragments: HashMap::new() };
     let fragments = document.fragments.keys().map(|name| measure.fragment(name, 0)).collect::<Vec<_>>();
     let operations = document.operations.iter().map(|(_, o)| measure.operation(&o.node)).collect::<Vec<_>>();
@@ -39,9 +39,9 @@ pub(super) fn check(
             return Err(Problem::TooLarge.refusal(most));
         }
     }
-    match measure.operation(operation) {
-        Ok(Size { cost, .. }) if cost > most => Err(Problem::TooCostly(cost).refusal(most)),
-        _ => Ok(()),
+    match measure.operation(operation).map_err(|problem| problem.refusal(most))? {
+        Size { cost, .. } if cost > most => Err(Problem::TooCostly(cost).refusal(most)),
+        Size { cost, .. } => Ok(cost),
     }
 }
 

@@ -9,6 +9,9 @@ use crate::error::{Error, ErrorCode};
 #[derive(Clone)]
 pub(super) struct RequestId(pub(super) String);
 
+/// In `extensions`: after how many seconds the same request may well succeed.
+pub(super) const RETRY_AFTER: &str = "retryAfter";
+
 /// Shapes an error of a use-case for the answer.
 pub(super) fn shape(error: &Error, request_id: &str) -> async_graphql::Error {
     if let Some(detail) = error.detail() {
@@ -20,6 +23,9 @@ pub(super) fn shape(error: &Error, request_id: &str) -> async_graphql::Error {
     async_graphql::Error::new(error.message()).extend_with(|_, extensions| {
         extensions.set("code", error.code().as_str());
         extensions.set("requestId", request_id);
+        if let Some(seconds) = error.wait() {
+            extensions.set(RETRY_AFTER, seconds);
+        }
         if !error.problems().is_empty() {
             let problems = error.problems().iter().map(|problem| {
                 let entries = [("pointer", &problem.pointer), ("message", &problem.message)];
@@ -30,6 +36,12 @@ pub(super) fn shape(error: &Error, request_id: &str) -> async_graphql::Error {
             extensions.set("problems", Value::List(problems.collect()));
         }
     })
+}
+
+/// An answer that is this error and nothing else.
+pub(super) fn refused(error: &Error, request_id: &str) -> async_graphql::Response {
+    let shaped = shape(error, request_id).into_server_error(async_graphql::Pos::default());
+    async_graphql::Response::from_errors(vec![async_graphql::ServerError { locations: Vec::new(), ..shaped }])
 }
 
 /// `?` in a resolver.

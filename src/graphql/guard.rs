@@ -111,9 +111,10 @@ impl Rules {
         document: &ExecutableDocument,
         operation: &OperationDefinition,
         actor: &Actor,
+        introspection: bool,
     ) -> Result<(), ServerError> {
         let root = self.root(operation.ty);
-        let mut walk = Walk { rules: self, document, actor, seen: HashSet::new() };
+        let mut walk = Walk { rules: self, document, actor, introspection, seen: HashSet::new() };
         walk.selections(root, &operation.selection_set.node)
     }
 }
@@ -122,6 +123,7 @@ struct Walk<'a> {
     rules: &'a Rules,
     document: &'a ExecutableDocument,
     actor: &'a Actor,
+    introspection: bool,
     /// A fragment names its type, so that one look at it tells for every place that spreads it.
     seen: HashSet<&'a str>,
 }
@@ -154,7 +156,12 @@ impl<'a> Walk<'a> {
         field: &'a Positioned<async_graphql::parser::types::Field>,
     ) -> Result<(), ServerError> {
         let name = field.node.name.node.as_str();
-        // Unknown fields are validation's to refuse; introspection is open to whoever got this far.
+        if !self.introspection && matches!(name, "__schema" | "__type") {
+            let message = "the schema is not told here (--graphql-introspection)";
+            let key = field.node.response_key().node.as_str();
+            return Err(refused(&crate::error::Error::new(ErrorCode::Forbidden, message), field.pos, key));
+        }
+        // Unknown fields are validation's to refuse.
         let Some(rule) = self.rules.field(type_name, name) else { return Ok(()) };
         if let Some(needs) = rule.role
             && self.actor.role < needs
@@ -233,7 +240,7 @@ mod tests {
         let document = async_graphql::parser::parse_query(query).expect("query");
         let (_, operation) = document.operations.iter().next().expect("operation");
         let actor = Actor { role, ..Actor::system("test", "acme") };
-        rules.check(&document, &operation.node, &actor).map_err(|e| e.message)
+        rules.check(&document, &operation.node, &actor, true).map_err(|e| e.message)
     }
 
     #[test]

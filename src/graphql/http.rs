@@ -2,7 +2,6 @@
 //! no mutations over GET, and nothing that a form on another site could send.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use async_graphql::parser::types::OperationType;
 use async_graphql::{BatchRequest, BatchResponse, Request, Response};
@@ -17,8 +16,9 @@ use futures::StreamExt;
 use serde::Deserialize;
 
 use super::api::{Api, EmbeddedToken, Origin};
+use super::error::{RETRY_AFTER, refused};
 use super::prepare::Prepared;
-use super::{Gateway, graphiql, ws};
+use super::{Gateway, documents, graphiql, ws};
 use crate::app::{Authenticator, OpContext};
 use crate::error::{Error, ErrorCode};
 
@@ -27,13 +27,23 @@ const JSON: &str = "application/json";
 const EVENT_STREAM: &str = "text/event-stream";
 
 /// `/graphql` (POST, GET, server-sent events, GraphiQL) and `/graphql/ws`.
-pub fn routes(gateway: Gateway, authenticator: Arc<Authenticator>, token: EmbeddedToken, timeout: Duration) -> Router {
-    let api = Api { gateway, authenticator, token, timeout };
+pub fn routes(gateway: Gateway, authenticator: Arc<Authenticator>, token: EmbeddedToken) -> Router {
+    let api = Api { gateway, authenticator, token };
     Router::new()
         .route("/graphql", get(by_get).post(by_post))
         .route("/graphql/ws", get(ws::upgrade))
         .route("/graphql/assets/{*path}", get(graphiql::asset))
         .with_state(api)
+}
+
+/// An answer to a request that got no further than the listener.
+pub fn refusal(error: &Error, headers: &HeaderMap) -> HttpResponse {
+    let request_id = headers.get("x-request-id").and_then(|v| v.to_str().ok()).unwrap_or_default();
+    let status = match error.code() {
+        ErrorCode::Internal => Some(StatusCode::INTERNAL_SERVER_ERROR),
+        _ => None,
+    };
+    respond(refused(error, request_id).into(), Answer::of(headers), status)
 }
 
 /// What the client takes, best first.
@@ -64,24 +74,29 @@ async fn by_post(State(api): State<Api>, origin: Origin, headers: HeaderMap, bod
     // A form on another site can send only simple content types; this one needs a preflight.
     if !is_json(&headers) {
         let message = "the body must be JSON: send Content-Type: application/json";
-        let refused = api.gateway.refused(&Error::new(ErrorCode::ValidationFailed, message), &origin.request_id);
+        let refused = refused(&Error::new(ErrorCode::ValidationFailed, message), &origin.request_id);
         return respond(refused.into(), answer, Some(StatusCode::UNSUPPORTED_MEDIA_TYPE));
     }
-    let ctx = match origin.authenticate(&api.authenticator).await {
+    let ctx = match origin.authenticate(&api).await {
         Ok(ctx) => ctx,
         Err(error) => return unauthenticated(&api, &error, &origin, answer),
     };
     let limit = api.gateway.0.limits.graphql_max_body;
-    let Ok(bytes) = axum::body::to_bytes(body, limit).await else {
-        let error = Error::new(ErrorCode::ValidationFailed, format!("the body is longer than {limit} bytes"));
-        let refused = api.gateway.refused(&error, &origin.request_id);
+    let Ok(arrived) = tokio::time::timeout(api.gateway.0.timeout, axum::body::to_bytes(body, limit)).await else {
+        let error = Error::new(ErrorCode::Unavailable, "the body did not arrive in time; send it again");
+        return respond(refused(&error, &origin.request_id).into(), answer, Some(StatusCode::REQUEST_TIMEOUT));
+    };
+    let Ok(bytes) = arrived else {
+        let message = format!("the body is longer than {limit} bytes, or did not arrive whole");
+        let error = Error::new(ErrorCode::ValidationFailed, message);
+        let refused = refused(&error, &origin.request_id);
         return respond(refused.into(), answer, Some(StatusCode::PAYLOAD_TOO_LARGE));
     };
     let request = match parse(&bytes) {
         Ok(request) => request,
         Err(error) => {
             let message = format!("the body is not a GraphQL request: {error}");
-            let refused = api.gateway.refused(&Error::new(ErrorCode::ValidationFailed, message), &origin.request_id);
+            let refused = refused(&Error::new(ErrorCode::ValidationFailed, message), &origin.request_id);
             return respond(refused.into(), answer, Some(StatusCode::BAD_REQUEST));
         }
     };
@@ -94,9 +109,33 @@ async fn by_post(State(api): State<Api>, origin: Origin, headers: HeaderMap, bod
 /// Told apart by the bracket: what derives from a structure would read a list as its fields, too.
 fn parse(body: &[u8]) -> serde_json::Result<BatchRequest> {
     if body.trim_ascii_start().starts_with(b"[") {
-        serde_json::from_slice(body).map(BatchRequest::Batch)
+        let mut all: Vec<Request> = serde_json::from_slice(body)?;
+        if all.iter().any(|request| request.query.is_empty()) {
+            let names: Vec<Named> = serde_json::from_slice(body)?;
+            all.iter_mut().zip(names).for_each(|(request, named)| named.put(request));
+        }
+        Ok(BatchRequest::Batch(all))
     } else {
-        serde_json::from_slice(body).map(BatchRequest::Single)
+        let mut request: Request = serde_json::from_slice(body)?;
+        if request.query.is_empty() {
+            serde_json::from_slice::<Named>(body)?.put(&mut request);
+        }
+        Ok(BatchRequest::Single(request))
+    }
+}
+
+/// A request that names its document instead of sending it.
+#[derive(Deserialize)]
+struct Named {
+    #[serde(rename = "documentId")]
+    document_id: Option<String>,
+}
+
+impl Named {
+    fn put(self, request: &mut Request) {
+        if let Some(id) = self.document_id {
+            documents::name(request, &id);
+        }
     }
 }
 
@@ -109,24 +148,24 @@ async fn single(api: &Api, request: Request, ctx: &OpContext, answer: Answer) ->
         return events(api, prepared, ctx);
     }
     if prepared.operation_type == OperationType::Subscription {
-        return respond(only_as_stream(api, ctx).into(), answer, Some(StatusCode::NOT_ACCEPTABLE));
+        return respond(only_as_stream(ctx).into(), answer, Some(StatusCode::NOT_ACCEPTABLE));
     }
-    respond(within(api, api.gateway.run(prepared, ctx), ctx).await.into(), answer, None)
+    respond(api.gateway.run(prepared, ctx).await.into(), answer, None)
 }
 
 async fn batch(api: &Api, requests: Vec<Request>, ctx: &OpContext, answer: Answer) -> HttpResponse {
     let most = api.gateway.0.limits.graphql_max_batch;
     if requests.is_empty() || requests.len() > most {
         let message = format!("a batch must have 1 to {most} operations, not {}", requests.len());
-        let refused = api.gateway.refused(&Error::new(ErrorCode::QueryTooComplex, message), &ctx.request_id);
+        let refused = refused(&Error::new(ErrorCode::QueryTooComplex, message), &ctx.request_id);
         return respond(refused.into(), answer, Some(StatusCode::BAD_REQUEST));
     }
     // One after the other: a batch is one request and gets no more of the server than one.
     let mut responses = Vec::with_capacity(requests.len());
     for request in requests {
         responses.push(match api.gateway.prepare(request, ctx) {
-            Ok(prepared) if prepared.operation_type == OperationType::Subscription => only_as_stream(api, ctx),
-            Ok(prepared) => within(api, api.gateway.run(prepared, ctx), ctx).await,
+            Ok(prepared) if prepared.operation_type == OperationType::Subscription => only_as_stream(ctx),
+            Ok(prepared) => api.gateway.run(prepared, ctx).await,
             Err(refused) => *refused,
         });
     }
@@ -136,6 +175,8 @@ async fn batch(api: &Api, requests: Vec<Request>, ctx: &OpContext, answer: Answe
 #[derive(Deserialize)]
 pub(super) struct GetParameters {
     query: Option<String>,
+    #[serde(rename = "documentId")]
+    document_id: Option<String>,
     #[serde(rename = "operationName")]
     operation_name: Option<String>,
     variables: Option<String>,
@@ -148,26 +189,27 @@ async fn by_get(
     Query(parameters): Query<GetParameters>,
 ) -> HttpResponse {
     let answer = Answer::of(&headers);
-    let Some(query) = parameters.query else {
+    if parameters.query.is_none() && parameters.document_id.is_none() {
         let accept = headers.get(header::ACCEPT).and_then(|v| v.to_str().ok()).unwrap_or_default();
         if accept.contains("text/html") {
             return graphiql::page(&api.token, &headers);
         }
         let error = Error::invalid("/query", "is missing; browsers get GraphiQL here");
-        let refused = api.gateway.refused(&error, &origin.request_id);
+        let refused = refused(&error, &origin.request_id);
         return respond(refused.into(), answer, Some(StatusCode::BAD_REQUEST));
     };
-    let ctx = match origin.authenticate(&api.authenticator).await {
+    let ctx = match origin.authenticate(&api).await {
         Ok(ctx) => ctx,
         Err(error) => return unauthenticated(&api, &error, &origin, answer),
     };
-    let mut request = Request::new(query);
+    let mut request = Request::new(parameters.query.unwrap_or_default());
+    Named { document_id: parameters.document_id }.put(&mut request);
     request.operation_name = parameters.operation_name;
     match parameters.variables.as_deref().map(serde_json::from_str).transpose() {
         Ok(variables) => request.variables = variables.map(async_graphql::Variables::from_json).unwrap_or_default(),
         Err(_) => {
             let error = Error::invalid("/variables", "must be a JSON object");
-            return respond(api.gateway.refused(&error, &ctx.request_id).into(), answer, Some(StatusCode::BAD_REQUEST));
+            return respond(refused(&error, &ctx.request_id).into(), answer, Some(StatusCode::BAD_REQUEST));
         }
     }
     match api.gateway.prepare(request, &ctx) {
@@ -181,9 +223,9 @@ async fn by_get(
         }
         Ok(prepared) if answer == Answer::Events => events(&api, prepared, &ctx),
         Ok(prepared) if prepared.operation_type == OperationType::Subscription => {
-            respond(only_as_stream(&api, &ctx).into(), answer, Some(StatusCode::NOT_ACCEPTABLE))
+            respond(only_as_stream(&ctx).into(), answer, Some(StatusCode::NOT_ACCEPTABLE))
         }
-        Ok(prepared) => respond(within(&api, api.gateway.run(prepared, &ctx), &ctx).await.into(), answer, None),
+        Ok(prepared) => respond(api.gateway.run(prepared, &ctx).await.into(), answer, None),
     }
 }
 
@@ -197,27 +239,18 @@ fn events(api: &Api, prepared: Prepared, ctx: &OpContext) -> HttpResponse {
     Sse::new(responses.chain(complete)).keep_alive(KeepAlive::default()).into_response()
 }
 
-/// What takes too long is given up; a transaction under way leaves nothing behind.
-async fn within(api: &Api, run: impl Future<Output = Response>, ctx: &OpContext) -> Response {
-    match tokio::time::timeout(api.timeout, run).await {
-        Ok(response) => response,
-        Err(_) => {
-            let message = "the operation took too long and was given up; ask for less, or try again";
-            api.gateway.refused(&Error::new(ErrorCode::Unavailable, message), &ctx.request_id)
-        }
-    }
-}
-
-fn only_as_stream(api: &Api, ctx: &OpContext) -> Response {
+fn only_as_stream(ctx: &OpContext) -> Response {
     let message = "a subscription needs a stream: use the WebSocket at /graphql/ws, or send Accept: text/event-stream";
-    api.gateway.refused(&Error::new(ErrorCode::ValidationFailed, message), &ctx.request_id)
+    refused(&Error::new(ErrorCode::ValidationFailed, message), &ctx.request_id)
 }
 
 fn unauthenticated(api: &Api, error: &Error, origin: &Origin, answer: Answer) -> HttpResponse {
     api.gateway.refused_stranger(error, origin);
     let status = status_of(error.code());
-    let mut response = respond(api.gateway.refused(error, &origin.request_id).into(), answer, Some(status));
-    response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+    let mut response = respond(refused(error, &origin.request_id).into(), answer, Some(status));
+    if status == StatusCode::UNAUTHORIZED {
+        response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+    }
     response
 }
 
@@ -232,7 +265,12 @@ fn respond(response: BatchResponse, answer: Answer, status: Option<StatusCode>) 
         Answer::ResponseJson | Answer::Events => "application/graphql-response+json; charset=utf-8",
         Answer::Json => "application/json; charset=utf-8",
     };
+    let wait = match &response {
+        BatchResponse::Single(single) => wait(single),
+        BatchResponse::Batch(_) => None,
+    };
     let status = status.unwrap_or_else(|| match (&response, answer) {
+        _ if wait.is_some() => StatusCode::TOO_MANY_REQUESTS,
         // With plain JSON a client expects 200 for whatever was understood.
         (_, Answer::Json) | (BatchResponse::Batch(_), _) => StatusCode::OK,
         (BatchResponse::Single(single), _) => status_of_response(single),
@@ -248,7 +286,11 @@ fn respond(response: BatchResponse, answer: Answer, status: Option<StatusCode>) 
             return StatusCode::INTERNAL_SERVER_ERROR.into_response();
         }
     };
-    (status, [(header::CONTENT_TYPE, content_type)], body).into_response()
+    let mut answer = (status, [(header::CONTENT_TYPE, content_type)], body).into_response();
+    if let Some(seconds) = wait {
+        answer.headers_mut().insert(header::RETRY_AFTER, seconds.into());
+    }
+    answer
 }
 
 /// 200 as soon as anything was executed; else what kept it from being.
@@ -260,6 +302,14 @@ fn status_of_response(response: &Response) -> StatusCode {
     match code {
         Some(async_graphql::Value::String(code)) if code == ErrorCode::Forbidden.as_str() => StatusCode::FORBIDDEN,
         _ => StatusCode::BAD_REQUEST,
+    }
+}
+
+/// After how many seconds to come again, where that is why nothing was executed.
+fn wait(response: &Response) -> Option<u64> {
+    match response.errors.first()?.extensions.as_ref()?.get(RETRY_AFTER)? {
+        async_graphql::Value::Number(seconds) if !executed(response) => seconds.as_u64(),
+        _ => None,
     }
 }
 
@@ -291,6 +341,7 @@ fn status_of(code: ErrorCode) -> StatusCode {
         ErrorCode::Unauthenticated => StatusCode::UNAUTHORIZED,
         ErrorCode::Forbidden => StatusCode::FORBIDDEN,
         ErrorCode::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
+        ErrorCode::RateLimited => StatusCode::TOO_MANY_REQUESTS,
         _ => StatusCode::BAD_REQUEST,
     }
 }

@@ -10,6 +10,7 @@ mod attempts;
 mod connection;
 mod cost;
 mod dead_letters;
+mod documents;
 mod error;
 mod graphiql;
 mod guard;
@@ -28,16 +29,18 @@ mod types;
 mod ws;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_graphql::{MergedObject, MergedSubscription, SDLExportOptions, Schema, SchemaBuilder};
 
 pub use api::EmbeddedToken;
-pub use http::routes;
+pub use http::{refusal, routes};
 
 use self::connection::Plain;
+use self::documents::Documents;
 use self::types::{AuditEntry, DatasourceEvent, DatasourceVersion};
 use crate::app::App;
-use crate::config::GraphqlSettings;
+use crate::config::{DocumentPolicy, GraphqlSettings};
 use crate::telemetry::Metrics;
 
 pub type StudioSchema = Schema<Query, Mutation, Subscription>;
@@ -74,21 +77,36 @@ struct Inner {
     app: App,
     schema: StudioSchema,
     rules: guard::Rules,
+    documents: Documents,
     limits: GraphqlSettings,
+    timeout: Duration,
     metrics: Arc<Metrics>,
 }
 
 impl Gateway {
+    /// `shipped` is the manifest of the documents that the console sends; `timeout` bounds an operation.
     /// Fails when a root field declares no role: such a schema is never served.
-    pub fn new(app: App, limits: GraphqlSettings, metrics: Arc<Metrics>) -> Result<Self, String> {
-        let schema = builder()
+    pub fn new(
+        app: App,
+        limits: GraphqlSettings,
+        shipped: Option<&[u8]>,
+        timeout: Duration,
+        metrics: Arc<Metrics>,
+    ) -> Result<Self, String> {
+        let only_known = limits.graphql_documents == DocumentPolicy::Trusted;
+        let documents = Documents::read(limits.graphql_trusted_documents.as_deref(), shipped, only_known)?;
+        let mut builder = builder();
+        if !limits.graphql_introspection {
+            builder = builder.disable_introspection().disable_suggestions();
+        }
+        let schema = builder
             .limit_depth(limits.graphql_max_depth)
             .limit_aliases(limits.graphql_max_aliases)
             .limit_directives(limits.graphql_max_directives)
             .data(app.clone())
             .finish();
         let rules = guard::Rules::from_sdl(&schema.sdl())?;
-        Ok(Self(Arc::new(Inner { app, schema, rules, limits, metrics })))
+        Ok(Self(Arc::new(Inner { app, schema, rules, documents, limits, timeout, metrics })))
     }
 }
 

@@ -10,9 +10,9 @@ use futures::stream::BoxStream;
 
 use super::api::Origin;
 use super::attempts::Attempts;
-use super::error::{RequestId, complete, refusal};
+use super::error::{RequestId, complete, refusal, refused};
 use super::loaders::Loaders;
-use super::{Gateway, cost, error};
+use super::{Gateway, cost};
 use crate::app::OpContext;
 use crate::error::{Error, ErrorCode};
 
@@ -32,6 +32,8 @@ impl Gateway {
             complete(&mut response, &self.0.limits, &ctx.request_id);
             Box::new(response)
         };
+        let resolved = self.0.documents.resolve(&mut request);
+        resolved.map_err(|error| Box::new(refused(&error, &ctx.request_id)))?;
         if request.query.len() > self.0.limits.graphql_max_body {
             let message = format!("the document is longer than {} bytes", self.0.limits.graphql_max_body);
             return Err(refuse(refusal(ErrorCode::QueryTooComplex, message)));
@@ -42,7 +44,7 @@ impl Gateway {
         let document = request.parsed_query().map_err(refuse)?;
         let (operation_name, operation) = select(document, name.as_deref()).map_err(refuse)?;
         let most = self.0.limits.graphql_max_complexity;
-        cost::check(&self.0.rules, document, operation, &variables, most).map_err(refuse)?;
+        let cost = cost::check(&self.0.rules, document, operation, &variables, most).map_err(refuse)?;
         let attempts = Attempts::of(&self.0.rules, document, operation, &variables);
         let heard = |error| {
             let refused = refuse(error);
@@ -50,7 +52,10 @@ impl Gateway {
             refused
         };
         check_variables(operation, &variables).map_err(heard)?;
-        self.0.rules.check(document, operation, &ctx.actor).map_err(heard)?;
+        let introspection = self.0.limits.graphql_introspection;
+        self.0.rules.check(document, operation, &ctx.actor, introspection).map_err(heard)?;
+        let limits = self.0.app.limits();
+        limits.operation(&ctx.actor, cost).map_err(|error| Box::new(refused(&error, &ctx.request_id)))?;
         let (operation_type, operation_name) = (operation.ty, operation_name.map(str::to_owned));
         let request = request
             .variables(variables)
@@ -62,7 +67,14 @@ impl Gateway {
 
     pub(super) async fn run(&self, prepared: Prepared, ctx: &OpContext) -> Response {
         let began = Instant::now();
-        let mut response = self.0.schema.execute(prepared.request).await;
+        // What takes too long is given up; a transaction under way leaves nothing behind.
+        let mut response = match tokio::time::timeout(self.0.timeout, self.0.schema.execute(prepared.request)).await {
+            Ok(response) => response,
+            Err(_) => {
+                let message = "the operation took too long and was given up; ask for less, or try again";
+                refused(&Error::new(ErrorCode::Unavailable, message), &ctx.request_id)
+            }
+        };
         complete(&mut response, &self.0.limits, &ctx.request_id);
         prepared.attempts.refused(&self.0.app, ctx, &response);
         self.count(prepared.operation_type, prepared.operation_name.as_deref(), &response, began);
@@ -90,7 +102,7 @@ impl Gateway {
 
     /// Refuses what was prepared, for the way that it came.
     pub(super) fn refused_here(&self, prepared: &Prepared, error: &Error, ctx: &OpContext) -> Response {
-        let response = self.refused(error, &ctx.request_id);
+        let response = refused(error, &ctx.request_id);
         prepared.attempts.refused(&self.0.app, ctx, &response);
         response
     }
@@ -98,13 +110,6 @@ impl Gateway {
     /// Hears of a caller without a valid token.
     pub(super) fn refused_stranger(&self, error: &Error, origin: &Origin) {
         self.0.app.refused_stranger(error.code(), origin.address, &origin.request_id);
-    }
-
-    /// Answers a refusal in the shape of an answer, and counts it.
-    pub(super) fn refused(&self, error: &Error, request_id: &str) -> Response {
-        let shaped = error::shape(error, request_id).into_server_error(async_graphql::Pos::default());
-        let shaped = ServerError { locations: Vec::new(), ..shaped };
-        Response::from_errors(vec![shaped])
     }
 
     fn count(&self, ty: OperationType, name: Option<&str>, response: &Response, began: Instant) {

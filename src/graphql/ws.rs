@@ -46,11 +46,8 @@ async fn serve(api: Api, origin: Origin, mut socket: WebSocket) {
     let Ok(ClientMessage::ConnectionInit { payload }) = ClientMessage::from_bytes(&first) else {
         return close(socket, BAD_REQUEST, "The first message must be connection_init").await;
     };
-    match api.authenticator.authenticate(authorization(payload.as_ref()).as_deref()).await {
-        Ok(actor) => {
-            let ctx = origin.context(actor);
-            run(api, ctx, first, socket).await;
-        }
+    match origin.verified(&api, authorization(payload.as_ref()).as_deref()).await {
+        Ok(ctx) => run(api, ctx, first, socket).await,
         Err(error) => {
             api.gateway.refused_stranger(&error, &origin);
             close(socket, FORBIDDEN, error.message()).await;

@@ -37,10 +37,18 @@ impl<P: Grant, Q: DeserializeOwned> FromRequestParts<Api> for Caller<P, Q> {
 
     async fn from_request_parts(parts: &mut Parts, api: &Api) -> Result<Self, Failure> {
         let authorization = parts.headers.get(header::AUTHORIZATION).and_then(|v| v.to_str().ok());
-        let actor = api.authenticator.authenticate(authorization).await?;
+        let address = parts.extensions.get::<ConnectInfo<SocketAddr>>().map(|info| info.0.ip());
+        let actor = match api.authenticator.authenticate(authorization).await {
+            Ok(actor) => actor,
+            Err(error) => {
+                api.app.limits().refused(address)?;
+                return Err(error.into());
+            }
+        };
+        api.app.limits().request(&actor)?;
         let ctx = OpContext {
             channel: ManagedBy::of_client(parts.headers.get(CLIENT_HEADER).and_then(|v| v.to_str().ok())),
-            source_address: parts.extensions.get::<ConnectInfo<SocketAddr>>().map(|info| info.0.ip()),
+            source_address: address,
             ..OpContext::new(actor, request_id(&parts.headers))
         };
         Attempted::by(parts, &ctx, P::PERMISSION);

@@ -1,10 +1,11 @@
 //! Webhooks in. 202 means that the records are durably in the sink, or set aside as the version says.
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
-use axum::extract::{Path, State};
+use axum::extract::{ConnectInfo, Path, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::post;
@@ -15,23 +16,34 @@ use super::problem;
 use crate::connectors::{PushRefusal, PushRequest};
 use crate::domain::now;
 use crate::error::{Error, ErrorCode};
+use crate::rate_limit::RateLimits;
 use crate::registry::{IngestError, Registry};
 
 #[derive(Clone)]
 struct Hooks {
     registry: Registry,
+    limits: RateLimits,
     max_body: usize,
 }
 
 /// `POST /hooks/{id}`.
-pub fn hooks(registry: Registry, max_body: usize) -> Router {
-    Router::new().route("/hooks/{id}", post(accept)).with_state(Hooks { registry, max_body })
+pub fn hooks(registry: Registry, limits: RateLimits, max_body: usize) -> Router {
+    Router::new().route("/hooks/{id}", post(accept)).with_state(Hooks { registry, limits, max_body })
 }
 
-async fn accept(State(hooks): State<Hooks>, Path(id): Path<String>, headers: HeaderMap, body: Body) -> Response {
+async fn accept(
+    State(hooks): State<Hooks>,
+    ConnectInfo(peer): ConnectInfo<SocketAddr>,
+    Path(id): Path<String>,
+    headers: HeaderMap,
+    body: Body,
+) -> Response {
     let request_id = problem::request_id(&headers).to_owned();
     // An id that is no id names no webhook either.
-    let Ok(id) = id.parse::<Uuid>() else { return refuse(IngestError::NotFound, &request_id) };
+    let Ok(id) = id.parse::<Uuid>() else { return hooks.refuse(IngestError::NotFound, peer, &request_id) };
+    if let Err(error) = hooks.limits.webhook(id) {
+        return problem::respond(&error, &request_id);
+    }
     let Ok(body) = axum::body::to_bytes(body, hooks.max_body).await else {
         return refuse(IngestError::Refused(PushRefusal::TooLarge(hooks.max_body)), &request_id);
     };
@@ -46,7 +58,18 @@ async fn accept(State(hooks): State<Hooks>, Path(id): Path<String>, headers: Hea
             });
             (StatusCode::ACCEPTED, axum::Json(answer)).into_response()
         }
-        Err(error) => refuse(error, &request_id),
+        Err(error) => hooks.refuse(error, peer, &request_id),
+    }
+}
+
+impl Hooks {
+    /// Who tries ids or credentials may try a few.
+    fn refuse(&self, error: IngestError, peer: SocketAddr, request_id: &str) -> Response {
+        let guess = matches!(error, IngestError::NotFound | IngestError::Refused(PushRefusal::Unauthenticated(_)));
+        match guess.then(|| self.limits.refused(Some(peer.ip()))) {
+            Some(Err(limited)) => problem::respond(&limited, request_id),
+            _ => refuse(error, request_id),
+        }
     }
 }
 

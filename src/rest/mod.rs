@@ -116,6 +116,11 @@ fn datasource_routes() -> OpenApiRouter<Api> {
         .routes(handlers!(metadata::audit))
 }
 
+/// An answer to a request that got no further than the listener.
+pub fn refusal(error: &Error, headers: &HeaderMap) -> Response {
+    problem::respond(error, problem::request_id(headers))
+}
+
 /// What no route takes.
 pub async fn not_found(headers: HeaderMap) -> Response {
     let message = "there is nothing here; GraphQL is at /graphql, REST at /api/v1 (see /api/docs), webhooks at /hooks/{id}, \

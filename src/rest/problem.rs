@@ -59,7 +59,10 @@ impl From<Error> for Failure {
     fn from(error: Error) -> Self {
         // REST names revisions in If-Match only, so that one that is too old is a failed precondition.
         let status = if error.is_stale() { StatusCode::PRECONDITION_FAILED } else { status_of(error.code()) };
-        Self::new(status, error.renamed(&FIELDS))
+        match error.wait() {
+            Some(seconds) => Self::later(status, error.renamed(&FIELDS), seconds),
+            None => Self::new(status, error.renamed(&FIELDS)),
+        }
     }
 }
 
@@ -116,6 +119,9 @@ pub(super) fn respond_as(status: StatusCode, error: &Error, request_id: &str) ->
     let mut response = (status, axum::Json(body)).into_response();
     let content_type = HeaderValue::from_static("application/problem+json");
     response.headers_mut().insert(header::CONTENT_TYPE, content_type);
+    if let Some(seconds) = error.wait() {
+        response.headers_mut().insert(header::RETRY_AFTER, seconds.into());
+    }
     response
 }
 

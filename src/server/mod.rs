@@ -1,8 +1,11 @@
 //! Composition root: settings, then store, registry and app, then transports; and the way down again.
 
+mod client;
 mod http;
+mod listener;
 mod offline;
 mod sync;
+mod tls;
 
 pub use offline::Offline;
 
@@ -11,7 +14,6 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
@@ -20,16 +22,19 @@ use crate::auth::Actor;
 use crate::auth::jwt::{Minter, TokenRequest, Verifier};
 use crate::config::{NodeRole, ServeSettings, Settings};
 use crate::connectors::Catalog;
+use crate::console;
 use crate::domain::Role;
 use crate::egress::Egress;
 use crate::error::ErrorCode;
 use crate::graphql::{EmbeddedToken, Gateway};
 use crate::mapping::SinkSection;
+use crate::rate_limit::RateLimits;
 use crate::registry::{Deps, NodeOptions, Registry, Turns, parse_sink};
 use crate::secrets::{Keyring, Keys, Signer, is_embedded};
 use crate::sinks::SinkCatalog;
 use crate::store::{DatabaseUrl, Store};
 use crate::telemetry::Metrics;
+use listener::Listener;
 use sync::SyncDir;
 
 /// A day's token: long enough for a first look, short enough to not matter in a shell history.
@@ -40,7 +45,7 @@ const AUDIT_GRACE: Duration = Duration::from_secs(5);
 
 /// A server that is ready to run.
 pub struct Server {
-    listener: TcpListener,
+    listener: Listener,
     routes: axum::Router,
     store: Store,
     registry: Registry,
@@ -65,9 +70,7 @@ impl Server {
         default_sink(&settings)?;
         let sync = SyncDir::from_settings(&serve)?;
         // Bound before anything is changed: an address in use must not cost a migration.
-        let listener = TcpListener::bind(settings.node.listen)
-            .await
-            .map_err(|e| format!("cannot listen on {} (--listen, STUDIO_LISTEN): {e}", settings.node.listen))?;
+        let listener = Listener::bind(settings.node.listen, &settings.http).await?;
         let data_dir = match &url {
             DatabaseUrl::Sqlite(path) => Some(own(path)?),
             DatabaseUrl::Postgres(_) => None,
@@ -95,7 +98,9 @@ impl Server {
         let minter =
             if embedded { Minter::new(&settings.auth, keys.jwt_secret.as_ref()).ok().map(Arc::new) } else { None };
         let token = minter.as_ref().and_then(|m| embedded_token(m));
-        let gateway = Gateway::new(app.clone(), settings.graphql.clone(), Arc::clone(&metrics))?;
+        let (limits, timeout) = (settings.graphql.clone(), settings.node.request_timeout.0);
+        let gateway =
+            Gateway::new(app.clone(), limits, console::documents().as_deref(), timeout, Arc::clone(&metrics))?;
         let embedded_token = EmbeddedToken(
             minter.map(|m| -> Arc<dyn Fn() -> Option<String> + Send + Sync> { Arc::new(move || embedded_token(&m)) }),
         );
@@ -118,7 +123,7 @@ impl Server {
     }
 
     pub fn address(&self) -> std::io::Result<SocketAddr> {
-        self.listener.local_addr()
+        self.listener.address()
     }
 
     /// An admin token; only in embedded mode there is one.
@@ -142,6 +147,7 @@ impl Server {
                     store.listen(),
                     registry.run(),
                     app.keep_house(),
+                    app.keep_rates(),
                     app.write_refusals(),
                     app.sign_audit(interval),
                     authenticator.keep_fresh()
@@ -153,15 +159,12 @@ impl Server {
             let stop = stop.clone();
             tokio::spawn(async move { sync.run(&app, &store, &settings, &stop).await })
         });
-        let service = self.routes.into_make_service_with_connect_info::<SocketAddr>();
-        let serving = axum::serve(self.listener, service).with_graceful_shutdown(stop.clone().cancelled_owned());
-        let serving = tokio::spawn(async move { serving.await });
+        // Subscriptions never end by themselves; a short while is for requests only.
+        let serving = tokio::spawn(self.listener.serve(self.routes, stop.clone(), grace / 4));
         stop.cancelled().await;
         tracing::info!("shutting down: requests and workers finish what they began");
-        // Subscriptions never end by themselves; a short while is for requests only.
-        let mut serving = serving;
-        if tokio::time::timeout(grace / 4, &mut serving).await.is_err() {
-            serving.abort();
+        if let Err(error) = serving.await.map_err(std::io::Error::other).flatten() {
+            tracing::error!(%error, "the listener ended badly");
         }
         if let Some(syncing) = syncing {
             // What is being applied is whole or not at all, so it need not be waited for long.
@@ -225,8 +228,10 @@ fn assemble(
         dead_letters_max: settings.registry.dead_letters_max,
         interval: settings.registry.housekeeping_interval.0,
     };
-    let app =
-        App::new(store.clone(), keyring, registry.clone(), Arc::clone(metrics), retention, settings.quota.clone());
+    let quotas = settings.quota.clone();
+    let cost_max = settings.graphql.graphql_max_complexity;
+    let limits = RateLimits::from_setting(&settings.http.rate_limits, cost_max, Arc::clone(metrics))?;
+    let app = App::new(store.clone(), keyring, registry.clone(), Arc::clone(metrics), retention, quotas, limits);
     Ok((registry, app))
 }
 

@@ -1,5 +1,8 @@
 //! What an organisation may have at most, and what it has: of the whole organisation, whatever the scope is.
 
+use std::collections::HashMap;
+use std::sync::Arc;
+
 use sea_orm::prelude::Uuid;
 use sea_orm::sea_query::{Expr, ExprTrait as _, OnConflict};
 use sea_orm::{
@@ -14,6 +17,15 @@ use crate::domain::{DesiredState, Most, Quota, now};
 use crate::error::Result;
 
 impl Store {
+    /// `requests_per_minute` of every organisation that differs from the settings.
+    pub async fn own_request_rates(&self) -> Result<HashMap<Arc<str>, Option<u64>>> {
+        let tx = self.read_everything().await?;
+        let query = org_quota::Entity::find().filter(org_quota::Column::Name.eq(Quota::RequestsPerMinute.as_str()));
+        let rows = query.all(&tx.db).await.map_err(classify)?;
+        let most = |row: &org_quota::Model| row.most.map(|n| u64::try_from(n).unwrap_or(0));
+        Ok(rows.into_iter().map(|row| (row.org_id.as_str().into(), most(&row))).collect())
+    }
+
     /// `None` lets the settings decide again.
     pub async fn set_quota(&self, system: &Actor, quota: Quota, most: Option<Most>, entry: NewAudit) -> Result<()> {
         let mut tx = self.write_as_system(system).await?;

@@ -67,6 +67,8 @@ families! {
         http_requests: IntCounterVec = "http_requests_total" { "method", "route", "status" };
         /// Seconds that HTTP requests took, by route template.
         http_duration: HistogramVec = "http_request_duration_seconds" { "method", "route" } in REQUEST_BUCKETS;
+        /// Requests that were refused because their client came too often, by the limit that it passed.
+        rate_limited: IntCounterVec = "rate_limited_total" { "limit" };
         /// Connections of the database pool: in_use or idle.
         db_pool: IntGaugeVec = "db_pool_connections" { "state" };
         /// Statements that the database executed, without BEGIN and COMMIT.
@@ -272,6 +274,11 @@ impl Metrics {
         let route = route.unwrap_or("unmatched");
         self.collectors.http_requests.with_label_values(&[method, route, &status.to_string()]).inc();
         self.collectors.http_duration.with_label_values(&[method, route]).observe(took.as_secs_f64());
+    }
+
+    /// `limit` is the name of a rate limit.
+    pub fn rate_limited(&self, limit: &'static str) {
+        self.collectors.rate_limited.with_label_values(&[limit]).inc();
     }
 
     /// To be told before each [`render`](Self::render).

@@ -29,6 +29,14 @@ export function toApiError(error: NonNullable<Answer<unknown>['errors']>[number]
   return new ApiError(code, error.message, problems, requestId);
 }
 
+/** What is sent for a document: its hash, where the gateway that serves this page knows the text by it. */
+export function operation<T, V>(document: TypedDocumentString<T, V>, variables: unknown) {
+  const hash = document.__meta__?.hash as string | undefined;
+  return import.meta.env.PROD && hash
+    ? { query: '', variables, extensions: { persistedQuery: { version: 1, sha256Hash: hash } } }
+    : { query: document.toString(), variables };
+}
+
 /** One query or mutation. */
 export async function request<T, V>(
   document: TypedDocumentString<T, V>,
@@ -45,7 +53,7 @@ export async function request<T, V>(
         'X-Studio-Client': 'console',
         ...(bearer ? { Authorization: `Bearer ${bearer}` } : {}),
       },
-      body: JSON.stringify({ query: document.toString(), variables }),
+      body: JSON.stringify(operation(document, variables)),
     });
   } catch {
     throw new ApiError('UNAVAILABLE', 'the server cannot be reached; check that it runs, then try again');

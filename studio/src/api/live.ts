@@ -1,5 +1,6 @@
-import { createClient, type Client } from 'graphql-ws';
+import { createClient, type Client, type SubscribePayload } from 'graphql-ws';
 import { useEffect, useEffectEvent, useState, useSyncExternalStore } from 'react';
+import { operation } from './client';
 import type { TypedDocumentString } from './generated/graphql';
 import { onSession, token } from './session';
 
@@ -69,25 +70,21 @@ export function useSubscription<T, V extends Record<string, unknown>>(
   const [failure, setFailure] = useState<string | null>(null);
   const key = JSON.stringify(variables);
   const take = useEffectEvent(onData);
-  const query = document.toString();
   useEffect(() => {
     if (!enabled) return;
-    const stop = socket().subscribe<T>(
-      { query, variables: JSON.parse(key) as Record<string, unknown> },
-      {
-        next: ({ data, errors }) => {
-          if (errors?.[0]) setFailure(errors[0].message);
-          else if (data) {
-            setFailure(null);
-            take(data);
-          }
-        },
-        error: (error) => setFailure(reason(error)),
-        complete: () => undefined,
+    const stop = socket().subscribe<T>(operation(document, JSON.parse(key)) as SubscribePayload, {
+      next: ({ data, errors }) => {
+        if (errors?.[0]) setFailure(errors[0].message);
+        else if (data) {
+          setFailure(null);
+          take(data);
+        }
       },
-    );
+      error: (error) => setFailure(reason(error)),
+      complete: () => undefined,
+    });
     return stop;
-  }, [query, key, enabled]);
+  }, [document, key, enabled]);
   return failure;
 }
 

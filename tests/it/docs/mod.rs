@@ -8,6 +8,7 @@ mod first_run;
 mod links;
 mod rest_page;
 mod schema_table;
+mod threat_model;
 
 use std::path::Path;
 use std::process::Command;

@@ -52,6 +52,21 @@ impl Process {
         Self { url: format!("http://127.0.0.1:{port}"), child }
     }
 
+    /// What `serve` says when it does not start with these flags.
+    pub fn fails(flags: &[&str]) -> String {
+        let data_dir = tempfile::tempdir().expect("a directory");
+        let mut command = Command::new(env!("CARGO_BIN_EXE_datasource-studio"));
+        command.args(["serve", "--listen", "127.0.0.1:0", "--data-dir"]).arg(data_dir.path()).args(flags);
+        let output = command
+            .env_remove("DATABASE_URL")
+            .env("STUDIO_JWT_SECRET", JWT_SECRET)
+            .env("STUDIO_MASTER_KEY", MASTER_KEY)
+            .output()
+            .expect("the program runs");
+        assert!(!output.status.success(), "it does not start");
+        String::from_utf8(output.stderr).expect("UTF-8")
+    }
+
     pub async fn ready(&self) {
         let http = reqwest::Client::new();
         eventually("the process is ready", || async {

@@ -54,6 +54,15 @@ impl TestServer {
 
     /// On a database that is there already.
     pub async fn on(database: Database, flags: &[&str]) -> Self {
+        Self::launch(database, flags, "http", reqwest::Client::new()).await
+    }
+
+    /// With a certificate, for a client that knows its authority.
+    pub async fn start_tls(flags: &[&str], http: reqwest::Client) -> Self {
+        Self::launch(Database::create(Kind::Sqlite).await, flags, "https", http).await
+    }
+
+    async fn launch(database: Database, flags: &[&str], scheme: &str, http: reqwest::Client) -> Self {
         let data_dir = database.data_dir.path().to_str().expect("a path in UTF-8").to_owned();
         let mut args = vec!["test", "--listen", "127.0.0.1:0", "--data-dir", &data_dir];
         args.extend(["--master-key", MASTER_KEY, "--egress-allow", "127.0.0.1"]);
@@ -65,11 +74,10 @@ impl TestServer {
         args.extend(flags);
         let Parsed { settings, serve } = Parsed::parse_from(args);
         let server = Server::start(settings.clone(), serve).await.expect("the server starts");
-        let url = format!("http://{}", server.address().expect("an address"));
+        let url = format!("{scheme}://{}", server.address().expect("an address"));
         let stop = CancellationToken::new();
         let token = stop.clone();
         let task = tokio::spawn(async move { server.run(token).await.expect("the server ends well") });
-        let http = reqwest::Client::new();
         // Until the registry looked for the first time, every webhook might be one that is still to start.
         eventually("the server is ready", || async {
             let response = http.get(format!("{url}/health/ready")).send().await.ok()?;

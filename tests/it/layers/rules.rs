@@ -12,6 +12,7 @@ pub(super) const FLOORS: &[(&str, u8)] = &[
     ("secrets", 1),
     ("telemetry", 1),
     ("egress", 1),
+    ("rate_limit", 1),
     ("connectors", 2),
     ("sinks", 2),
     ("registry", 2),
@@ -30,6 +31,9 @@ const SIDEWAYS: &[(&str, &str)] = &[
     ("store", "telemetry"),
     ("auth", "telemetry"),
     ("secrets", "telemetry"),
+    // A bucket is of a principal.
+    ("rate_limit", "auth"),
+    ("rate_limit", "telemetry"),
     ("registry", "connectors"),
     ("registry", "sinks"),
     ("cli", "server"),

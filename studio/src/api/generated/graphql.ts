@@ -1011,7 +1011,7 @@ export const ViewerDocument = new TypedDocumentString(`
     expiresAt
   }
 }
-    `) as unknown as TypedDocumentString<ViewerQuery, ViewerQueryVariables>;
+    `, {"hash":"sha256:9e029f04fc53674af682ff4ca0c032e9e0e21a6e8e6ccd573448ced56efbea11"}) as unknown as TypedDocumentString<ViewerQuery, ViewerQueryVariables>;
 export const AuditDocument = new TypedDocumentString(`
     query Audit($filter: AuditFilterInput, $after: String) {
   auditLog(filter: $filter, first: 50, after: $after) {
@@ -1036,7 +1036,7 @@ export const AuditDocument = new TypedDocumentString(`
     }
   }
 }
-    `) as unknown as TypedDocumentString<AuditQuery, AuditQueryVariables>;
+    `, {"hash":"sha256:122b1b59ea38f5b6e2f5dcb03f6497b514b9caffd34ad135804e31d1859692f9"}) as unknown as TypedDocumentString<AuditQuery, AuditQueryVariables>;
 export const CatalogDocument = new TypedDocumentString(`
     query Catalog($filter: DatasourceFilterInput, $orderBy: DatasourceOrderInput, $after: String) {
   datasources(filter: $filter, orderBy: $orderBy, first: 100, after: $after) {
@@ -1087,7 +1087,7 @@ fragment StateFields on DatasourceState {
     rate
     latency
   }
-}`) as unknown as TypedDocumentString<CatalogQuery, CatalogQueryVariables>;
+}`, {"hash":"sha256:341daabc077a8178ff206be4f444e6f939e61fcdc9dd11d98ed19cb1bada2832"}) as unknown as TypedDocumentString<CatalogQuery, CatalogQueryVariables>;
 export const CatalogStatesDocument = new TypedDocumentString(`
     subscription CatalogStates($ids: [ID!]!) {
   datasourceStates(ids: $ids) {
@@ -1113,7 +1113,7 @@ export const CatalogStatesDocument = new TypedDocumentString(`
     rate
     latency
   }
-}`) as unknown as TypedDocumentString<CatalogStatesSubscription, CatalogStatesSubscriptionVariables>;
+}`, {"hash":"sha256:0cfe1343492ee6e62f67cc23f08512c1102f263a644971e42a36043a41783db1"}) as unknown as TypedDocumentString<CatalogStatesSubscription, CatalogStatesSubscriptionVariables>;
 export const CatalogChangesDocument = new TypedDocumentString(`
     subscription CatalogChanges($types: [EventType!]) {
   datasourceEvents(types: $types) {
@@ -1121,7 +1121,7 @@ export const CatalogChangesDocument = new TypedDocumentString(`
     eventType
   }
 }
-    `) as unknown as TypedDocumentString<CatalogChangesSubscription, CatalogChangesSubscriptionVariables>;
+    `, {"hash":"sha256:e2b444cd64fe693a96500ab84a909495057052b507afcd4b26e7200ebd472985"}) as unknown as TypedDocumentString<CatalogChangesSubscription, CatalogChangesSubscriptionVariables>;
 export const SamplesDocument = new TypedDocumentString(`
     query Samples($id: ID!) {
   datasourceSamples(id: $id) {
@@ -1130,7 +1130,7 @@ export const SamplesDocument = new TypedDocumentString(`
     createdAt
   }
 }
-    `) as unknown as TypedDocumentString<SamplesQuery, SamplesQueryVariables>;
+    `, {"hash":"sha256:6a600778eb92953bcc6a579cc6018681f17b12620b3b7c60000f27c857c9a2d4"}) as unknown as TypedDocumentString<SamplesQuery, SamplesQueryVariables>;
 export const TestDocument = new TypedDocumentString(`
     mutation Test($input: TestDatasourceInput!) {
   testDatasource(input: $input) {
@@ -1160,7 +1160,7 @@ export const TestDocument = new TypedDocumentString(`
     }
   }
 }
-    `) as unknown as TypedDocumentString<TestMutation, TestMutationVariables>;
+    `, {"hash":"sha256:98e8c17ca3dd1ed118764dbf01bb7b45b097a52f977347df075fc7e97e65a720"}) as unknown as TypedDocumentString<TestMutation, TestMutationVariables>;
 export const ValidateDocument = new TypedDocumentString(`
     query Validate($type: String!, $config: JSON!) {
   validateConfig(type: $type, config: $config) {
@@ -1168,7 +1168,7 @@ export const ValidateDocument = new TypedDocumentString(`
     message
   }
 }
-    `) as unknown as TypedDocumentString<ValidateQuery, ValidateQueryVariables>;
+    `, {"hash":"sha256:af7162a5a7e1aeeb5dd3778b54daa0a0d81b71417a0cb1be1fb955a08b1a026f"}) as unknown as TypedDocumentString<ValidateQuery, ValidateQueryVariables>;
 export const SetSecretDocument = new TypedDocumentString(`
     mutation SetSecret($input: SetDatasourceSecretInput!) {
   setDatasourceSecret(input: $input) {
@@ -1179,7 +1179,7 @@ export const SetSecretDocument = new TypedDocumentString(`
     }
   }
 }
-    `) as unknown as TypedDocumentString<SetSecretMutation, SetSecretMutationVariables>;
+    `, {"hash":"sha256:a7b34d8e47e60e4e0a9168f61432bfd54ad3f763a7130d8c8cbd0578ba34a95b"}) as unknown as TypedDocumentString<SetSecretMutation, SetSecretMutationVariables>;
 export const TypesDocument = new TypedDocumentString(`
     query Types {
   connectorTypes {
@@ -1197,7 +1197,7 @@ export const TypesDocument = new TypedDocumentString(`
     configSchema
   }
 }
-    `) as unknown as TypedDocumentString<TypesQuery, TypesQueryVariables>;
+    `, {"hash":"sha256:02d9c6b5c82cb905dea49998bb03799c454295de658ec47d20c5e1591cb3eb39"}) as unknown as TypedDocumentString<TypesQuery, TypesQueryVariables>;
 export const CreateDocument = new TypedDocumentString(`
     mutation Create($input: CreateDatasourceInput!) {
   createDatasource(input: $input) {
@@ -1206,7 +1206,7 @@ export const CreateDocument = new TypedDocumentString(`
     }
   }
 }
-    `) as unknown as TypedDocumentString<CreateMutation, CreateMutationVariables>;
+    `, {"hash":"sha256:aa1e84caa7d6a4f5e6037e7c73e0f974835d5c66fe8bdd24185bff0b1cebd95a"}) as unknown as TypedDocumentString<CreateMutation, CreateMutationVariables>;
 export const StartDocument = new TypedDocumentString(`
     mutation Start($input: DatasourceActionInput!) {
   startDatasource(input: $input) {
@@ -1215,7 +1215,7 @@ export const StartDocument = new TypedDocumentString(`
     }
   }
 }
-    `) as unknown as TypedDocumentString<StartMutation, StartMutationVariables>;
+    `, {"hash":"sha256:ef0ab1138ac6ede865d00b5441079a775b9fdca03e31ff16af486ece0b6398fe"}) as unknown as TypedDocumentString<StartMutation, StartMutationVariables>;
 export const StopDocument = new TypedDocumentString(`
     mutation Stop($input: DatasourceActionInput!) {
   stopDatasource(input: $input) {
@@ -1224,7 +1224,7 @@ export const StopDocument = new TypedDocumentString(`
     }
   }
 }
-    `) as unknown as TypedDocumentString<StopMutation, StopMutationVariables>;
+    `, {"hash":"sha256:cf043850a7dcf648c6c987b9376733764d0ccf02e2301771366ee0ae2e63fc17"}) as unknown as TypedDocumentString<StopMutation, StopMutationVariables>;
 export const RestartDocument = new TypedDocumentString(`
     mutation Restart($input: DatasourceActionInput!) {
   restartDatasource(input: $input) {
@@ -1233,7 +1233,7 @@ export const RestartDocument = new TypedDocumentString(`
     }
   }
 }
-    `) as unknown as TypedDocumentString<RestartMutation, RestartMutationVariables>;
+    `, {"hash":"sha256:153eefb39539ff1f867178b1bfd9dd510af7c1cd457408bf4d842f5468d01964"}) as unknown as TypedDocumentString<RestartMutation, RestartMutationVariables>;
 export const ArchiveDocument = new TypedDocumentString(`
     mutation Archive($input: ArchiveDatasourceInput!) {
   archiveDatasource(input: $input) {
@@ -1242,7 +1242,7 @@ export const ArchiveDocument = new TypedDocumentString(`
     }
   }
 }
-    `) as unknown as TypedDocumentString<ArchiveMutation, ArchiveMutationVariables>;
+    `, {"hash":"sha256:82b280c61eec6e9fb3e00d88f52491116fe005663f203ffe9d42401bcb1e50bf"}) as unknown as TypedDocumentString<ArchiveMutation, ArchiveMutationVariables>;
 export const RestoreDocument = new TypedDocumentString(`
     mutation Restore($input: DatasourceActionInput!) {
   restoreDatasource(input: $input) {
@@ -1251,7 +1251,7 @@ export const RestoreDocument = new TypedDocumentString(`
     }
   }
 }
-    `) as unknown as TypedDocumentString<RestoreMutation, RestoreMutationVariables>;
+    `, {"hash":"sha256:54446e12fcb6b4890101145719f1578f03d86e141a0b0dd5db60697be3b7482d"}) as unknown as TypedDocumentString<RestoreMutation, RestoreMutationVariables>;
 export const CheckDocument = new TypedDocumentString(`
     mutation Check($input: CheckDatasourceInput!) {
   checkDatasource(input: $input) {
@@ -1265,7 +1265,7 @@ export const CheckDocument = new TypedDocumentString(`
     }
   }
 }
-    `) as unknown as TypedDocumentString<CheckMutation, CheckMutationVariables>;
+    `, {"hash":"sha256:bb8bc603c8f56e16600f4ef266a7cff861b58c9053dbd2c883f353c16cef1574"}) as unknown as TypedDocumentString<CheckMutation, CheckMutationVariables>;
 export const DeadLettersDocument = new TypedDocumentString(`
     query DeadLetters($id: ID!, $after: String) {
   deadLetters(id: $id, first: 50, after: $after) {
@@ -1290,7 +1290,7 @@ export const DeadLettersDocument = new TypedDocumentString(`
     }
   }
 }
-    `) as unknown as TypedDocumentString<DeadLettersQuery, DeadLettersQueryVariables>;
+    `, {"hash":"sha256:f9663fefc236b5bae77db756c12509800d1ec0fb305cc80a5e1b04ceb5b8a893"}) as unknown as TypedDocumentString<DeadLettersQuery, DeadLettersQueryVariables>;
 export const ReplayDocument = new TypedDocumentString(`
     mutation Replay($input: ReplayDeadLettersInput!) {
   replayDeadLetters(input: $input) {
@@ -1299,14 +1299,14 @@ export const ReplayDocument = new TypedDocumentString(`
     }
   }
 }
-    `) as unknown as TypedDocumentString<ReplayMutation, ReplayMutationVariables>;
+    `, {"hash":"sha256:5aca7f392112c65f246b44a5c2e8c0364d64c8c729adca4dff5236dc6c9601fc"}) as unknown as TypedDocumentString<ReplayMutation, ReplayMutationVariables>;
 export const DiscardDocument = new TypedDocumentString(`
     mutation Discard($input: DiscardDeadLettersInput!) {
   discardDeadLetters(input: $input) {
     discarded
   }
 }
-    `) as unknown as TypedDocumentString<DiscardMutation, DiscardMutationVariables>;
+    `, {"hash":"sha256:3faa0e71084be6e41c7ea94d49024f0adb8c7aca8986fa8d39377cd226bc24bd"}) as unknown as TypedDocumentString<DiscardMutation, DiscardMutationVariables>;
 export const EventsDocument = new TypedDocumentString(`
     query Events($id: ID!, $after: String, $types: [EventType!]) {
   datasourceEvents(id: $id, first: 50, after: $after, types: $types) {
@@ -1324,7 +1324,7 @@ export const EventsDocument = new TypedDocumentString(`
     }
   }
 }
-    `) as unknown as TypedDocumentString<EventsQuery, EventsQueryVariables>;
+    `, {"hash":"sha256:8d371e2ce33f00294cdd0d00715c5c784f329703e9647c26e661b326a86c7467"}) as unknown as TypedDocumentString<EventsQuery, EventsQueryVariables>;
 export const JobsDocument = new TypedDocumentString(`
     query Jobs($id: ID!) {
   datasourceJobs(id: $id, first: 20) {
@@ -1350,7 +1350,7 @@ export const JobsDocument = new TypedDocumentString(`
     rate
     etaSeconds
   }
-}`) as unknown as TypedDocumentString<JobsQuery, JobsQueryVariables>;
+}`, {"hash":"sha256:57fe05a9480ee908e79cf9dfaa7b79c77af9bb9382464a8d2f11a24ce2a0b8e9"}) as unknown as TypedDocumentString<JobsQuery, JobsQueryVariables>;
 export const WatchJobDocument = new TypedDocumentString(`
     subscription WatchJob($id: ID!) {
   datasourceJob(id: $id) {
@@ -1374,7 +1374,7 @@ export const WatchJobDocument = new TypedDocumentString(`
     rate
     etaSeconds
   }
-}`) as unknown as TypedDocumentString<WatchJobSubscription, WatchJobSubscriptionVariables>;
+}`, {"hash":"sha256:2a02c8b3627a4b91fc149546888b0cde4ce14b8c2266dda8c9545e6f31af2693"}) as unknown as TypedDocumentString<WatchJobSubscription, WatchJobSubscriptionVariables>;
 export const BackfillDocument = new TypedDocumentString(`
     mutation Backfill($input: BackfillDatasourceInput!) {
   backfillDatasource(input: $input) {
@@ -1383,7 +1383,7 @@ export const BackfillDocument = new TypedDocumentString(`
     }
   }
 }
-    `) as unknown as TypedDocumentString<BackfillMutation, BackfillMutationVariables>;
+    `, {"hash":"sha256:d7f0a797b2ad2789c757b86f90166218f162f9fa5f9bd7a5d84ebc23627079b2"}) as unknown as TypedDocumentString<BackfillMutation, BackfillMutationVariables>;
 export const CancelJobDocument = new TypedDocumentString(`
     mutation CancelJob($input: CancelJobInput!) {
   cancelJob(input: $input) {
@@ -1392,7 +1392,7 @@ export const CancelJobDocument = new TypedDocumentString(`
     }
   }
 }
-    `) as unknown as TypedDocumentString<CancelJobMutation, CancelJobMutationVariables>;
+    `, {"hash":"sha256:3a966e818f09b01aba9bb299f15de4f9592c8aca37f715344c654ecbf2fbc111"}) as unknown as TypedDocumentString<CancelJobMutation, CancelJobMutationVariables>;
 export const EditLetterDocument = new TypedDocumentString(`
     mutation EditLetter($input: EditDeadLetterInput!) {
   editDeadLetter(input: $input) {
@@ -1401,7 +1401,7 @@ export const EditLetterDocument = new TypedDocumentString(`
     }
   }
 }
-    `) as unknown as TypedDocumentString<EditLetterMutation, EditLetterMutationVariables>;
+    `, {"hash":"sha256:81f6082ba1044b33d164c0cbfa320f7edd97c1e75eb114d0c75f2c926336acec"}) as unknown as TypedDocumentString<EditLetterMutation, EditLetterMutationVariables>;
 export const LogsDocument = new TypedDocumentString(`
     subscription Logs($id: ID!, $level: LogLevel) {
   datasourceLogs(id: $id, level: $level) {
@@ -1414,7 +1414,7 @@ export const LogsDocument = new TypedDocumentString(`
     passed
   }
 }
-    `) as unknown as TypedDocumentString<LogsSubscription, LogsSubscriptionVariables>;
+    `, {"hash":"sha256:b47c3746c5f0c46efdea5126d0c3e51044decb2b2763fb8a7221908da23a438e"}) as unknown as TypedDocumentString<LogsSubscription, LogsSubscriptionVariables>;
 export const LogMoreDocument = new TypedDocumentString(`
     mutation LogMore($input: SetDatasourceLogLevelInput!) {
   setDatasourceLogLevel(input: $input) {
@@ -1423,7 +1423,7 @@ export const LogMoreDocument = new TypedDocumentString(`
     }
   }
 }
-    `) as unknown as TypedDocumentString<LogMoreMutation, LogMoreMutationVariables>;
+    `, {"hash":"sha256:8d6da89a07d2fe714ca8b4c7340cbf1021b6bba80d802f0efc9ed7afe300d1ef"}) as unknown as TypedDocumentString<LogMoreMutation, LogMoreMutationVariables>;
 export const UpdateDocument = new TypedDocumentString(`
     mutation Update($input: UpdateDatasourceInput!) {
   updateDatasource(input: $input) {
@@ -1512,7 +1512,7 @@ fragment DetailFields on Datasource {
     rotatedAt
     rotatedBy
   }
-}`) as unknown as TypedDocumentString<UpdateMutation, UpdateMutationVariables>;
+}`, {"hash":"sha256:1fd80c0d8729e473d21f0b8ecb53b53a24523d5741eb38eb83a095e6deba1a76"}) as unknown as TypedDocumentString<UpdateMutation, UpdateMutationVariables>;
 export const MetadataHistoryDocument = new TypedDocumentString(`
     query MetadataHistory($id: ID!) {
   datasourceMetadataAudit(id: $id, first: 30) {
@@ -1527,7 +1527,7 @@ export const MetadataHistoryDocument = new TypedDocumentString(`
     }
   }
 }
-    `) as unknown as TypedDocumentString<MetadataHistoryQuery, MetadataHistoryQueryVariables>;
+    `, {"hash":"sha256:dfa28e7e082c7c576408b44f3ddc5a96d260c1a205d5ee95c323c11a97fea2b6"}) as unknown as TypedDocumentString<MetadataHistoryQuery, MetadataHistoryQueryVariables>;
 export const MetricsDocument = new TypedDocumentString(`
     query Metrics($id: ID!, $window: String!) {
   datasourceMetrics(id: $id, window: $window) {
@@ -1540,7 +1540,7 @@ export const MetricsDocument = new TypedDocumentString(`
     }
   }
 }
-    `) as unknown as TypedDocumentString<MetricsQuery, MetricsQueryVariables>;
+    `, {"hash":"sha256:94b3693fc27807746afb64ecf2943bde7151417d5ff2f1d613adb1f5dec7eed3"}) as unknown as TypedDocumentString<MetricsQuery, MetricsQueryVariables>;
 export const DiffDocument = new TypedDocumentString(`
     query Diff($id: ID!, $from: Int!, $to: Int!) {
   datasourceVersionDiff(id: $id, from: $from, to: $to) {
@@ -1552,7 +1552,7 @@ export const DiffDocument = new TypedDocumentString(`
     }
   }
 }
-    `) as unknown as TypedDocumentString<DiffQuery, DiffQueryVariables>;
+    `, {"hash":"sha256:45a98976e68aec3abfc660c3a6bd676feafea7985b6ba7ddf7180710fc19238d"}) as unknown as TypedDocumentString<DiffQuery, DiffQueryVariables>;
 export const RollbackDocument = new TypedDocumentString(`
     mutation Rollback($input: RollbackDatasourceInput!) {
   rollbackDatasource(input: $input) {
@@ -1561,7 +1561,7 @@ export const RollbackDocument = new TypedDocumentString(`
     }
   }
 }
-    `) as unknown as TypedDocumentString<RollbackMutation, RollbackMutationVariables>;
+    `, {"hash":"sha256:b32835f043eda58e5bfcdfdc186ab56711a2fec11fa7491ce8e5e837b980ce72"}) as unknown as TypedDocumentString<RollbackMutation, RollbackMutationVariables>;
 export const DeleteSecretDocument = new TypedDocumentString(`
     mutation DeleteSecret($input: DeleteDatasourceSecretInput!) {
   deleteDatasourceSecret(input: $input) {
@@ -1570,7 +1570,7 @@ export const DeleteSecretDocument = new TypedDocumentString(`
     }
   }
 }
-    `) as unknown as TypedDocumentString<DeleteSecretMutation, DeleteSecretMutationVariables>;
+    `, {"hash":"sha256:88e1bea49b4bb491ccf554d1d19e74cfde10f58f3204441ca073016c4694d163"}) as unknown as TypedDocumentString<DeleteSecretMutation, DeleteSecretMutationVariables>;
 export const RepinDocument = new TypedDocumentString(`
     mutation Repin($input: DatasourceActionInput!) {
   repinDatasourceSecrets(input: $input) {
@@ -1579,7 +1579,7 @@ export const RepinDocument = new TypedDocumentString(`
     }
   }
 }
-    `) as unknown as TypedDocumentString<RepinMutation, RepinMutationVariables>;
+    `, {"hash":"sha256:55cb284f3ef1b5fdddfa19a5c956708cad1fda240ec318513e75c2c9d7bebbef"}) as unknown as TypedDocumentString<RepinMutation, RepinMutationVariables>;
 export const VersionsDocument = new TypedDocumentString(`
     query Versions($id: ID!, $after: String) {
   datasource(id: $id) {
@@ -1610,7 +1610,7 @@ export const VersionsDocument = new TypedDocumentString(`
     key
     version
   }
-}`) as unknown as TypedDocumentString<VersionsQuery, VersionsQueryVariables>;
+}`, {"hash":"sha256:a41bf7106890f43b8fc62031409ecd06b1ab2a53c25f9216b4b9462c00f02a0f"}) as unknown as TypedDocumentString<VersionsQuery, VersionsQueryVariables>;
 export const DatasourceDocument = new TypedDocumentString(`
     query Datasource($id: ID!) {
   datasource(id: $id) {
@@ -1697,7 +1697,7 @@ fragment DetailFields on Datasource {
     rotatedAt
     rotatedBy
   }
-}`) as unknown as TypedDocumentString<DatasourceQuery, DatasourceQueryVariables>;
+}`, {"hash":"sha256:ae5bc1de6c300cf69dd5a1ed31fb1ea2ea60ef099ba5d8356e8fcbd8b2dfffdd"}) as unknown as TypedDocumentString<DatasourceQuery, DatasourceQueryVariables>;
 export const StateDocument = new TypedDocumentString(`
     subscription State($ids: [ID!]!) {
   datasourceStates(ids: $ids) {
@@ -1723,7 +1723,7 @@ export const StateDocument = new TypedDocumentString(`
     rate
     latency
   }
-}`) as unknown as TypedDocumentString<StateSubscription, StateSubscriptionVariables>;
+}`, {"hash":"sha256:f22cb35c51e02e1cc8cbea88f5d7eb279301264f1f58e7214b7418662869b4f3"}) as unknown as TypedDocumentString<StateSubscription, StateSubscriptionVariables>;
 export const ChangesDocument = new TypedDocumentString(`
     subscription Changes($id: ID!) {
   datasourceEvents(id: $id) {
@@ -1731,7 +1731,7 @@ export const ChangesDocument = new TypedDocumentString(`
     eventType
   }
 }
-    `) as unknown as TypedDocumentString<ChangesSubscription, ChangesSubscriptionVariables>;
+    `, {"hash":"sha256:328ae3a906af0e8bff65918dbf88fe5184efb3e99baad32f498a5a3c4d617ace"}) as unknown as TypedDocumentString<ChangesSubscription, ChangesSubscriptionVariables>;
 export const RecordsDocument = new TypedDocumentString(`
     subscription Records($id: ID!) {
   datasourceRecords(id: $id) {
@@ -1744,7 +1744,7 @@ export const RecordsDocument = new TypedDocumentString(`
     passed
   }
 }
-    `) as unknown as TypedDocumentString<RecordsSubscription, RecordsSubscriptionVariables>;
+    `, {"hash":"sha256:5f4d6ed0dcf6883260cdcb7975cc155eb1f2f39523e615fcda8616494ec4ada7"}) as unknown as TypedDocumentString<RecordsSubscription, RecordsSubscriptionVariables>;
 export const SaveVersionDocument = new TypedDocumentString(`
     mutation SaveVersion($input: CreateDatasourceVersionInput!) {
   createDatasourceVersion(input: $input) {
@@ -1836,7 +1836,7 @@ fragment DetailFields on Datasource {
     rotatedAt
     rotatedBy
   }
-}`) as unknown as TypedDocumentString<SaveVersionMutation, SaveVersionMutationVariables>;
+}`, {"hash":"sha256:cdb4cdcddf2ab5fcad793ea6bf2a1254aaae8c10b6e058ea51c765ad27b70984"}) as unknown as TypedDocumentString<SaveVersionMutation, SaveVersionMutationVariables>;
 export const PublishDocument = new TypedDocumentString(`
     mutation Publish($input: PublishDatasourceInput!) {
   publishDatasource(input: $input) {
@@ -1925,7 +1925,7 @@ fragment DetailFields on Datasource {
     rotatedAt
     rotatedBy
   }
-}`) as unknown as TypedDocumentString<PublishMutation, PublishMutationVariables>;
+}`, {"hash":"sha256:3a347ed9266ce36f7ea3476e89ebb723b21244c8bd722ba17931238dc837edd6"}) as unknown as TypedDocumentString<PublishMutation, PublishMutationVariables>;
 export const RegistryDocument = new TypedDocumentString(`
     query Registry($after: String) {
   registry {
@@ -1956,4 +1956,4 @@ export const RegistryDocument = new TypedDocumentString(`
     }
   }
 }
-    `) as unknown as TypedDocumentString<RegistryQuery, RegistryQueryVariables>;
+    `, {"hash":"sha256:5eb13eb49ae79beddd4adaa7ebf1873429d4ada732231a37d3a98fa9e4bb28f1"}) as unknown as TypedDocumentString<RegistryQuery, RegistryQueryVariables>;
