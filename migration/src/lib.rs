@@ -62,6 +62,13 @@ impl MigratorTrait for Migrator {
                 ..Scripted::default()
             }),
             Box::new(Scripted {
+                name: "008_access",
+                common_up: include_str!("../sql/008_access.up.sql"),
+                postgres_up: include_str!("../sql/008_access.up.postgres.sql"),
+                down: include_str!("../sql/008_access.down.sql"),
+                ..Scripted::default()
+            }),
+            Box::new(Scripted {
                 name: "010_audit",
                 common_up: include_str!("../sql/010_audit.up.sql"),
                 postgres_up: include_str!("../sql/010_audit.up.postgres.sql"),

@@ -109,7 +109,7 @@ impl App {
     ) -> Result<(Value, ConnectorContext)> {
         // Whoever chooses where a secret is sent can read it: only what an admin published may go out for others.
         if !published && !document.secret_keys().is_empty() {
-            ctx.authorize::<ManageSecrets>()?;
+            ctx.authorize_on::<ManageSecrets>(row)?;
         }
         let tx = self.store.read(proof.scope()).await?;
         let pins = self.newest_pins(&tx, row.id, document).await?;

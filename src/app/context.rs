@@ -5,7 +5,7 @@ use super::change::Journal;
 use super::idempotency::Once;
 use crate::auth::policy::{self, Grant};
 use crate::auth::{Actor, Authorized};
-use crate::domain::{ManagedBy, Outcome};
+use crate::domain::{Datasource, ManagedBy, Outcome};
 use crate::error::Result;
 use crate::store::{NewAudit, NewEvent, Store, Tx};
 
@@ -30,6 +30,16 @@ impl OpContext {
     /// The one gate of every use-case.
     pub(super) fn authorize<P: Grant>(&self) -> Result<Authorized<P>> {
         policy::authorize(&self.actor)
+    }
+
+    /// For what is not of single rows: grants do not count.
+    pub(super) fn authorize_by_token<P: Grant>(&self) -> Result<Authorized<P>> {
+        policy::authorize_by_token(&self.actor)
+    }
+
+    /// A further permission on a datasource that the use-case has read.
+    pub(super) fn authorize_on<P: Grant>(&self, row: &Datasource) -> Result<Authorized<P>> {
+        policy::authorize_on(&self.actor, &row.tenant, row.id)
     }
 
     /// The transaction of a use-case; with an idempotency key, it claims the key before anything else.

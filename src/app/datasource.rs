@@ -239,7 +239,7 @@ impl App {
         row.description = input.description.unwrap_or(row.description);
         let metadata = input.metadata.apply(&mut row);
         if !metadata.is_empty() && row.status != DatasourceStatus::Draft {
-            ctx.authorize::<ManageMetadata>()?;
+            ctx.authorize_on::<ManageMetadata>(&row)?;
         }
         let described = [
             change("name", old.name.as_str(), row.name.as_str()),

@@ -80,7 +80,11 @@ impl App {
     /// Ties a key to a request. `path` and `body` are as the client sent them; the scope of the token
     /// belongs to the request too, so that a replay shows nothing that this token could not see.
     pub fn once(&self, ctx: &OpContext, key: &str, method: &str, path: &str, body: &[u8]) -> Once {
-        let scope = serde_json::to_vec(&ctx.actor.scope.project_ids()).unwrap_or_default();
+        let mut scope = serde_json::to_vec(&ctx.actor.scope.project_ids()).unwrap_or_default();
+        for grant in ctx.actor.grants.iter() {
+            // A changed grant is a new one.
+            scope.extend_from_slice(grant.id.as_bytes());
+        }
         let fingerprint = self.keyring.fingerprint(&[method.as_bytes(), path.as_bytes(), body, &scope]).to_vec();
         let claim = Claim { key: key.to_owned(), method: method.to_owned(), path: path.to_owned(), fingerprint };
         Once { claim, claimed: AtomicBool::new(false), taken: AtomicBool::new(false) }

@@ -30,7 +30,8 @@ mod version;
 use std::sync::Arc;
 
 pub use access::{
-    Authenticator, CreateApiKey, CreateServiceAccount, NewApiKey, RevokeToken, SetServiceAccountDisabled,
+    Authenticator, CreateApiKey, CreateServiceAccount, GrantAccess, GrantTarget, NewApiKey, RevokeToken,
+    SetServiceAccountDisabled,
 };
 pub use chain::{ExportedAudit, Verified, verify_export};
 pub use check::{CheckRequest, CheckRun};

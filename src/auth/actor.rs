@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use crate::domain::{Role, Scope, Timestamp};
+use crate::domain::{AccessGrant, Role, Scope, Timestamp};
 
 /// Who acts: taken from a verified token, or the system itself.
 #[derive(Clone, Debug)]
@@ -14,6 +14,10 @@ pub struct Actor {
     /// When the credential ends; a stream that was opened with it ends then too.
     pub expires_at: Option<Timestamp>,
     pub credential: Credential,
+    /// As the token names them; a grant may be to one of them.
+    pub groups: Arc<[String]>,
+    /// What the actor may do on single projects and datasources, on top of `role`.
+    pub grants: Arc<[AccessGrant]>,
 }
 
 /// What let an actor in, by what it can be ended early.
@@ -47,6 +51,13 @@ impl Actor {
             default_project: "default".into(),
             expires_at: None,
             credential: Credential::Internal,
+            groups: Arc::default(),
+            grants: Arc::default(),
         }
+    }
+
+    /// The most that the actor may do anywhere.
+    pub fn highest_role(&self) -> Role {
+        self.grants.iter().map(|grant| grant.role).max().map_or(self.role, |granted| granted.max(self.role))
     }
 }

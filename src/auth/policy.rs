@@ -5,6 +5,9 @@
 
 use std::fmt;
 use std::marker::PhantomData;
+use std::sync::Arc;
+
+use uuid::Uuid;
 
 use super::Actor;
 use crate::domain::{Role, Scope, Tenant};
@@ -60,7 +63,7 @@ permissions! {
     Export = "datasource:export" needs Admin,
     /// Change the governance metadata of a datasource that is or was live.
     ManageMetadata = "metadata:manage" needs Admin,
-    /// Manage service accounts and their keys, and revoke tokens.
+    /// Manage grants, service accounts and their keys, and revoke tokens.
     ManageAccess = "access:manage" needs Admin,
     /// Read the audit log.
     ReadAudit = "audit:read" needs Admin,
@@ -74,6 +77,7 @@ pub trait Grant: 'static {
 /// Proof that an actor holds `P` within a scope.
 pub struct Authorized<P: Grant> {
     actor: Actor,
+    scope: Scope,
     permission: PhantomData<P>,
 }
 
@@ -82,17 +86,22 @@ impl<P: Grant> Authorized<P> {
         &self.actor
     }
 
-    /// What the proof reaches: the rows of the actor's tenant.
+    /// What the proof reaches: the rows on which the actor has the permission, by the token or by a grant.
     pub fn scope(&self) -> &Scope {
-        &self.actor.scope
+        &self.scope
+    }
+
+    /// What the actor may see, and the role that it takes to do more with it.
+    pub fn visible(&self) -> Option<(Scope, Role)> {
+        scope_of(&self.actor, Permission::Read).map(|scope| (scope, P::PERMISSION.role()))
     }
 
     /// Whether the proof reaches a row that is about to be written.
     pub fn tenant(&self, project: &str) -> Result<Tenant> {
-        if !self.actor.scope.covers_project(project) {
+        if !self.scope.covers_project(project) {
             return Err(Error::new(ErrorCode::Forbidden, format!("your token does not cover the project {project:?}")));
         }
-        Ok(Tenant { org: self.actor.scope.org_id().clone(), project: project.into() })
+        Ok(Tenant { org: self.scope.org_id().clone(), project: project.into() })
     }
 }
 
@@ -102,17 +111,57 @@ impl<P: Grant> fmt::Debug for Authorized<P> {
     }
 }
 
-/// The one decision: does the actor's role reach the permission's?
+/// The one decision: does the role reach the permission's?
 pub fn allows(role: Role, permission: Permission) -> bool {
     role >= permission.role()
 }
 
-pub fn authorize<P: Grant>(actor: &Actor) -> Result<Authorized<P>> {
-    if allows(actor.role, P::PERMISSION) {
-        Ok(Authorized { actor: actor.clone(), permission: PhantomData })
-    } else {
-        Err(refusal(actor.role, P::PERMISSION.role()))
+/// Where an actor has a permission: within the token's scope if its role allows it, and where a grant does.
+/// `None` is nowhere.
+pub fn scope_of(actor: &Actor, permission: Permission) -> Option<Scope> {
+    let by_token = allows(actor.role, permission);
+    let org = actor.scope.org_id();
+    let granted = || actor.grants.iter().filter(|g| allows(g.role, permission) && g.tenant.org == *org);
+    if by_token && (actor.scope.project_ids().is_none() || granted().next().is_none()) {
+        return Some(actor.scope.clone());
     }
+    let own = actor.scope.project_ids().filter(|_| by_token).unwrap_or_default();
+    let projects = granted().filter(|g| g.datasource_id.is_none()).map(|g| g.tenant.project.to_string());
+    let projects: Vec<_> = own.iter().cloned().chain(projects).collect();
+    let datasources: Vec<_> = granted().filter_map(|g| g.datasource_id).collect();
+    let somewhere = by_token || !projects.is_empty() || !datasources.is_empty();
+    somewhere.then(|| Scope::projects(org.clone(), projects).and_datasources(datasources))
+}
+
+/// Whether an actor has a permission on one datasource.
+pub fn allows_on(actor: &Actor, permission: Permission, tenant: &Tenant, datasource: Uuid) -> bool {
+    scope_of(actor, permission).is_some_and(|scope| scope.reaches(tenant, datasource))
+}
+
+/// Whether an actor has a permission on anything at all.
+pub fn allows_somewhere(actor: &Actor, permission: Permission) -> Result<()> {
+    match scope_of(actor, permission) {
+        Some(_) => Ok(()),
+        None => Err(refusal(actor.highest_role(), permission.role())),
+    }
+}
+
+pub fn authorize<P: Grant>(actor: &Actor) -> Result<Authorized<P>> {
+    match scope_of(actor, P::PERMISSION) {
+        Some(scope) => Ok(Authorized { actor: actor.clone(), scope, permission: PhantomData }),
+        None => Err(refusal(actor.highest_role(), P::PERMISSION.role())),
+    }
+}
+
+/// The same for what is not of single rows: a grant does not count.
+pub fn authorize_by_token<P: Grant>(actor: &Actor) -> Result<Authorized<P>> {
+    authorize(&Actor { grants: Arc::default(), ..actor.clone() })
+}
+
+/// The same on one datasource that the actor is seen to reach already.
+pub fn authorize_on<P: Grant>(actor: &Actor, tenant: &Tenant, datasource: Uuid) -> Result<Authorized<P>> {
+    let proof = authorize::<P>(actor)?;
+    if proof.scope.reaches(tenant, datasource) { Ok(proof) } else { Err(refused_here(P::PERMISSION.role())) }
 }
 
 /// The same words wherever a role is too low.
@@ -122,3 +171,15 @@ pub fn refusal(has: Role, needs: Role) -> Error {
         format!("this needs the role datasource:{needs}; your token grants datasource:{has}"),
     )
 }
+
+/// And where it is high enough, but elsewhere.
+pub fn refused_here(needs: Role) -> Error {
+    Error::new(
+        ErrorCode::Forbidden,
+        format!("this needs the role datasource:{needs} on this datasource; you have less there"),
+    )
+}
+
+#[cfg(test)]
+#[path = "policy_tests.rs"]
+mod tests;

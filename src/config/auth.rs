@@ -93,6 +93,17 @@ pub struct AuthSettings {
     )]
     pub jwt_project_claims: Vec<String>,
 
+    /// Claims that hold the groups to which access may be granted, as dotted paths; the first that is there counts
+    #[arg(
+        long,
+        env = "STUDIO_JWT_GROUP_CLAIMS",
+        value_name = "PATH,…",
+        value_delimiter = ',',
+        default_value = "groups",
+        global = true
+    )]
+    pub jwt_group_claims: Vec<String>,
+
     /// Organisation of tokens that name none [default: such tokens are refused]
     #[arg(long, env = "STUDIO_JWT_DEFAULT_ORG", value_name = "ORG", global = true)]
     pub jwt_default_org: Option<String>,
@@ -121,6 +132,8 @@ pub struct IssuerSettings {
     pub org_claims: Vec<String>,
     #[serde(default)]
     pub project_claims: Vec<String>,
+    #[serde(default)]
+    pub group_claims: Vec<String>,
 }
 
 /// The value of `STUDIO_OIDC_ISSUERS`.

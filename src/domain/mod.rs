@@ -10,6 +10,7 @@ mod duration;
 mod enums;
 mod event;
 mod filter;
+mod grant;
 mod job;
 mod keys;
 mod managed_by;
@@ -34,6 +35,7 @@ pub use enums::{
 };
 pub use event::{AuditEntry, Event, FieldChange};
 pub use filter::{AuditFilter, DatasourceFilter, DatasourceKey, DatasourceOrder, DatasourceOrderField, EventFilter};
+pub use grant::{AccessGrant, PrincipalKind};
 pub use job::{BackfillRange, Job, JobProgress, JobTask, RangeKind};
 pub use keys::WrappedDataKey;
 pub use managed_by::{CLIENT_HEADER, ManagedBy};

@@ -1,5 +1,7 @@
 use std::sync::Arc;
 
+use uuid::Uuid;
+
 /// The owner of a row: an organisation, and a project within it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Tenant {
@@ -7,26 +9,32 @@ pub struct Tenant {
     pub project: Arc<str>,
 }
 
-/// What a caller may see: one organisation, and in it all projects or some.
+/// What a caller may reach: one organisation, and in it all projects or some, and single datasources.
 /// Every query takes one; there is no way to ask without it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Scope {
     org: Arc<str>,
     projects: Option<Arc<[String]>>,
+    datasources: Arc<[Uuid]>,
 }
 
 impl Scope {
     pub fn org(org: impl Into<Arc<str>>) -> Self {
-        Self { org: org.into(), projects: None }
+        Self { org: org.into(), projects: None, datasources: Arc::default() }
     }
 
     pub fn projects(org: impl Into<Arc<str>>, projects: Vec<String>) -> Self {
-        Self { org: org.into(), projects: Some(projects.into()) }
+        Self { org: org.into(), projects: Some(projects.into()), datasources: Arc::default() }
     }
 
     /// All projects where `None` is given.
     pub fn limited(org: impl Into<Arc<str>>, projects: Option<Vec<String>>) -> Self {
-        Self { org: org.into(), projects: projects.map(Into::into) }
+        Self { org: org.into(), projects: projects.map(Into::into), datasources: Arc::default() }
+    }
+
+    /// The same, and these datasources, whatever project they are in.
+    pub fn and_datasources(self, datasources: Vec<Uuid>) -> Self {
+        Self { datasources: datasources.into(), ..self }
     }
 
     pub fn org_id(&self) -> &Arc<str> {
@@ -36,6 +44,16 @@ impl Scope {
     /// `None` means every project of the organisation.
     pub fn project_ids(&self) -> Option<&[String]> {
         self.projects.as_deref()
+    }
+
+    /// Those that are reached besides the projects.
+    pub fn datasource_ids(&self) -> &[Uuid] {
+        &self.datasources
+    }
+
+    /// Whether a datasource, and what belongs to it, is within reach.
+    pub fn reaches(&self, tenant: &Tenant, datasource: Uuid) -> bool {
+        self.org == tenant.org && (self.covers_project(&tenant.project) || self.datasources.contains(&datasource))
     }
 
     pub fn covers(&self, tenant: &Tenant) -> bool {

@@ -164,10 +164,10 @@ impl<'a> Walk<'a> {
         // Unknown fields are validation's to refuse.
         let Some(rule) = self.rules.field(type_name, name) else { return Ok(()) };
         if let Some(needs) = rule.role
-            && self.actor.role < needs
+            && self.actor.highest_role() < needs
         {
             let key = field.node.response_key().node.as_str();
-            return Err(refused(&policy::refusal(self.actor.role, needs), field.pos, key));
+            return Err(refused(&policy::refusal(self.actor.highest_role(), needs), field.pos, key));
         }
         self.selections(&rule.leads_to, &field.node.selection_set.node)
     }

@@ -12,6 +12,7 @@ mod cost;
 mod dead_letters;
 mod documents;
 mod error;
+mod grants;
 mod graphiql;
 mod guard;
 mod http;
@@ -53,6 +54,7 @@ pub struct Query(
     jobs::JobQuery,
     registry::RegistryQuery,
     access::AccessQuery,
+    grants::GrantQuery,
 );
 
 /// Writing.
@@ -63,6 +65,7 @@ pub struct Mutation(
     jobs::JobMutation,
     live::LiveMutation,
     access::AccessMutation,
+    grants::GrantMutation,
 );
 
 /// Watching.

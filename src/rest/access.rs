@@ -48,7 +48,7 @@ pub(super) struct TokenPath {
 pub(super) struct ReasonParameters {
     /// Why; for the audit log.
     #[param(max_length = 4000)]
-    reason: Option<String>,
+    pub(super) reason: Option<String>,
 }
 
 /// Revoke a token

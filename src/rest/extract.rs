@@ -52,9 +52,7 @@ impl<P: Grant, Q: DeserializeOwned> FromRequestParts<Api> for Caller<P, Q> {
             ..OpContext::new(actor, request_id(&parts.headers))
         };
         Attempted::by(parts, &ctx, P::PERMISSION);
-        if !policy::allows(ctx.actor.role, P::PERMISSION) {
-            return Err(policy::refusal(ctx.actor.role, P::PERMISSION.role()).into());
-        }
+        policy::allows_somewhere(&ctx.actor, P::PERMISSION)?;
         if !accepts_json(&parts.headers) {
             let message = "the answer is JSON: send Accept: application/json, or none";
             return Err(Failure::invalid(StatusCode::NOT_ACCEPTABLE, message));

@@ -13,6 +13,7 @@ mod dead_letters;
 mod docs;
 mod etag;
 mod extract;
+mod grants;
 mod health;
 mod history;
 mod idempotency;
@@ -78,6 +79,8 @@ fn every_route() -> OpenApiRouter<Api> {
         .routes(handlers!(access::set_disabled))
         .routes(handlers!(access::create_key))
         .routes(handlers!(access::revoke_key))
+        .routes(handlers!(grants::list, grants::put))
+        .routes(handlers!(grants::revoke))
 }
 
 fn datasource_routes() -> OpenApiRouter<Api> {

@@ -93,7 +93,7 @@ fn frame() -> OpenApi {
         ("metadata", "Who answers for a datasource."),
         ("history", "What happened, and how it goes."),
         ("registry", "The nodes, and what runs on them."),
-        ("access", "Service accounts, their keys, and tokens that end early."),
+        ("access", "Grants, service accounts, their keys, and tokens that end early."),
         ("catalog", "What this server has, and who is asking."),
     ];
     let tags = tags.map(|(name, description)| {
@@ -120,8 +120,9 @@ fn bearer() -> utoipa::openapi::security::SecurityScheme {
 fn complete(method: &str, operation: &mut Value) {
     let id = operation["operationId"].as_str().unwrap_or_default().to_owned();
     let parameters = operation["parameters"].as_array().cloned().unwrap_or_default();
-    let of_one =
-        parameters.iter().any(|p| p["in"] == "path" && ["id", "account", "apiKey"].iter().any(|n| p["name"] == *n));
+    let of_one = parameters
+        .iter()
+        .any(|p| p["in"] == "path" && ["id", "account", "apiKey", "grant"].iter().any(|n| p["name"] == *n));
     let listed = parameters.iter().any(|p| p["name"] == "cursor");
     let tagged = operation["responses"].get("304").is_some();
     let (once, conditional) =
@@ -222,6 +223,9 @@ fn example(id: &str) -> Value {
         "revokeToken" => json!({ "expiresAt": "2099-01-01T00:00:00Z", "reason": "A laptop was stolen" }),
         "createServiceAccount" => json!({ "name": "ci", "description": "Deploys feeds", "role": "operator" }),
         "setServiceAccountDisabled" => json!({ "disabled": true, "reason": "It is not used any more" }),
+        "grantAccess" => {
+            json!({ "principalKind": "group", "principal": "billing", "role": "operator", "projectId": "billing" })
+        }
         "createApiKey" => json!({ "name": "2026", "expiresAt": "2099-01-01T00:00:00Z" }),
         _ => json!({ "reason": "Maintenance" }),
     }

@@ -97,13 +97,13 @@ impl Tx {
         filter: &AuditFilter,
         page: &PageRequest<i64>,
     ) -> Result<Page<AuditEntry>> {
-        let mut query = audit::Entity::find()
-            .filter(audit::Column::OrgId.eq(self.scope.org_id().as_ref()))
-            .offset(page.offset)
-            .limit(page.limit.saturating_add(1));
-        if let Some(projects) = self.scope.project_ids() {
-            query = query.filter(audit::Column::ProjectId.is_in(projects));
-        }
+        let own = super::grant::reached(
+            &self.scope,
+            audit::Column::OrgId,
+            audit::Column::ProjectId,
+            audit::Column::DatasourceId,
+        );
+        let mut query = audit::Entity::find().filter(own).offset(page.offset).limit(page.limit.saturating_add(1));
         if let Some(id) = filter.datasource_id {
             query = query.filter(audit::Column::DatasourceId.eq(id));
         }

@@ -12,7 +12,7 @@ use serde_json::json;
 use super::entity::datasource::{ActiveModel, Column, Entity, Model};
 use super::{Tx, classify, corrupt};
 use crate::auth::Authorized;
-use crate::auth::policy::Grant;
+use crate::auth::policy::{Grant, refused_here};
 use crate::domain::paging::{Page, PageRequest};
 use crate::domain::{
     Datasource, DatasourceFilter, DatasourceKey, DatasourceOrder, DatasourceOrderField, DatasourceStatus, Scope, Tenant,
@@ -48,7 +48,20 @@ impl Tx {
     pub async fn datasource_for_update(&self, id: Uuid) -> Result<Datasource> {
         let query = self.select_datasources().filter(Column::Id.eq(id));
         let row = query.lock_exclusive().one(&self.db).await.map_err(classify)?;
-        row.map(Datasource::try_from).transpose()?.ok_or_else(|| Error::not_found("datasource"))
+        match row {
+            Some(row) => Datasource::try_from(row),
+            None => Err(self.out_of_reach(id).await?),
+        }
+    }
+
+    /// Why a row is not in scope: it is seen, but no more may be done with it; or it is not even seen.
+    async fn out_of_reach(&self, id: Uuid) -> Result<Error> {
+        let Some((visible, needs)) = &self.visible else { return Ok(Error::not_found("datasource")) };
+        let seen = Entity::find().filter(in_scope(visible)).filter(Column::Id.eq(id)).count(&self.db).await;
+        Ok(match seen.map_err(classify)? {
+            0 => Error::not_found("datasource"),
+            _ => refused_here(*needs),
+        })
     }
 
     pub async fn datasources_by_id(&self, ids: &[Uuid]) -> Result<Vec<Datasource>> {
@@ -163,11 +176,7 @@ impl Tx {
 }
 
 fn in_scope(scope: &Scope) -> Condition {
-    let all = Condition::all().add(Column::OrgId.eq(scope.org_id().as_ref()));
-    match scope.project_ids() {
-        Some(projects) => all.add(Column::ProjectId.is_in(projects)),
-        None => all,
-    }
+    super::grant::reached(scope, Column::OrgId, Column::ProjectId, Column::Id)
 }
 
 fn escape_like(text: &str) -> String {

@@ -240,11 +240,7 @@ impl Tx {
     }
 
     fn own(&self) -> Condition {
-        let own = Condition::all().add(Column::OrgId.eq(self.scope.org_id().as_ref()));
-        match self.scope.project_ids() {
-            Some(projects) => own.add(Column::ProjectId.is_in(projects)),
-            None => own,
-        }
+        super::grant::reached(&self.scope, Column::OrgId, Column::ProjectId, Column::DatasourceId)
     }
 
     fn which(&self, datasource_id: Uuid, filter: &DeadLetterFilter) -> Condition {

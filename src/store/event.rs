@@ -50,10 +50,13 @@ impl Tx {
     }
 
     fn select_events(&self, filter: &EventFilter) -> Select<event::Entity> {
-        let mut query = event::Entity::find().filter(event::Column::OrgId.eq(self.scope.org_id().as_ref()));
-        if let Some(projects) = self.scope.project_ids() {
-            query = query.filter(event::Column::ProjectId.is_in(projects));
-        }
+        let own = super::grant::reached(
+            &self.scope,
+            event::Column::OrgId,
+            event::Column::ProjectId,
+            event::Column::DatasourceId,
+        );
+        let mut query = event::Entity::find().filter(own);
         if let Some(id) = filter.datasource_id {
             query = query.filter(event::Column::DatasourceId.eq(id));
         }

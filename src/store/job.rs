@@ -133,11 +133,12 @@ impl Tx {
     }
 
     fn select_jobs(&self) -> Select<Entity> {
-        let query = Entity::find().filter(Column::OrgId.eq(self.scope.org_id().as_ref()));
-        match self.scope.project_ids() {
-            Some(projects) => query.filter(Column::ProjectId.is_in(projects)),
-            None => query,
-        }
+        Entity::find().filter(super::grant::reached(
+            &self.scope,
+            Column::OrgId,
+            Column::ProjectId,
+            Column::DatasourceId,
+        ))
     }
 }
 

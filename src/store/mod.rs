@@ -14,6 +14,7 @@ pub mod dead_letter;
 mod entity;
 pub mod event;
 pub mod feed;
+mod grant;
 pub mod idempotency;
 pub mod job;
 pub mod lease;

@@ -128,10 +128,9 @@ impl Tx {
 
     fn visible(&self, table: Table) -> Condition {
         let own = Condition::all().add(table.column(state::Column::OrgId).eq(self.scope.org_id().as_ref()));
-        match self.scope.project_ids() {
-            Some(projects) => own.add(table.column(state::Column::ProjectId).is_in(projects)),
-            None => own,
-        }
+        let Some(projects) = self.scope.project_ids() else { return own };
+        let single = table.column(state::Column::DatasourceId).is_in(self.scope.datasource_ids().iter().copied());
+        own.add(Condition::any().add(table.column(state::Column::ProjectId).is_in(projects)).add(single))
     }
 }
 

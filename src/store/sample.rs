@@ -48,13 +48,8 @@ impl Tx {
     }
 
     fn select_samples(&self, datasource_id: Uuid) -> Select<Entity> {
-        let query = Entity::find()
-            .filter(Column::OrgId.eq(self.scope.org_id().as_ref()))
-            .filter(Column::DatasourceId.eq(datasource_id));
-        match self.scope.project_ids() {
-            Some(projects) => query.filter(Column::ProjectId.is_in(projects)),
-            None => query,
-        }
+        let own = super::grant::reached(&self.scope, Column::OrgId, Column::ProjectId, Column::DatasourceId);
+        Entity::find().filter(own).filter(Column::DatasourceId.eq(datasource_id))
     }
 }
 

@@ -2,7 +2,7 @@
 
 use sea_orm::prelude::Uuid;
 use sea_orm::sea_query::{Expr, ExprTrait, OnConflict};
-use sea_orm::{ActiveValue::Set, ColumnTrait, Condition, EntityTrait, QueryFilter};
+use sea_orm::{ActiveValue::Set, ColumnTrait, EntityTrait, QueryFilter};
 use serde_json::json;
 
 use super::entity::state::{ActiveModel, Column, Entity, Model};
@@ -15,10 +15,7 @@ use crate::error::{Error, Result};
 
 impl Tx {
     pub async fn states(&self, ids: &[Uuid]) -> Result<Vec<State>> {
-        let mut scope = Condition::all().add(Column::OrgId.eq(self.scope.org_id().as_ref()));
-        if let Some(projects) = self.scope.project_ids() {
-            scope = scope.add(Column::ProjectId.is_in(projects));
-        }
+        let scope = super::grant::reached(&self.scope, Column::OrgId, Column::ProjectId, Column::DatasourceId);
         let query = Entity::find().filter(scope).filter(Column::DatasourceId.is_in(ids.iter().copied()));
         query.all(&self.db).await.map_err(classify)?.into_iter().map(State::try_from).collect()
     }

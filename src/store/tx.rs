@@ -13,7 +13,7 @@ use super::idempotency::Claim;
 use super::{Signal, Store, classify};
 use crate::auth::policy::Grant;
 use crate::auth::{Actor, Authorized};
-use crate::domain::{EventType, FieldChange, GENESIS, Outcome, Scope, Tenant, now};
+use crate::domain::{EventType, FieldChange, GENESIS, Outcome, Role, Scope, Tenant, now};
 use crate::error::Result;
 
 /// A transaction bound to a tenant scope. Dropped without [`Tx::commit`], it leaves nothing behind.
@@ -24,6 +24,8 @@ use crate::error::Result;
 pub struct Tx {
     pub(super) db: DatabaseTransaction,
     pub(super) scope: Scope,
+    /// What is seen beyond the scope, and the role that it takes there.
+    pub(super) visible: Option<(Scope, Role)>,
     store: Store,
     events: Vec<NewEvent>,
     audits: Vec<NewAudit>,
@@ -89,7 +91,8 @@ impl Store {
 
     /// A transaction for one use-case, on the strength of a proof.
     pub async fn write<P: Grant>(&self, proof: &Authorized<P>) -> Result<Tx> {
-        self.begin_write(proof.scope(), Reach::Tenant).await
+        let tx = self.begin_write(proof.scope(), Reach::Tenant).await?;
+        Ok(Tx { visible: proof.visible(), ..tx })
     }
 
     /// The registry's own bookkeeping in one organisation.
@@ -138,6 +141,7 @@ impl Store {
         Ok(Tx {
             db,
             scope: scope.clone(),
+            visible: None,
             store: self.clone(),
             events: Vec::new(),
             audits: Vec::new(),

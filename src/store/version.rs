@@ -84,11 +84,7 @@ impl Tx {
     }
 
     fn versions_in_scope(&self) -> Condition {
-        let all = Condition::all().add(Column::OrgId.eq(self.scope.org_id().as_ref()));
-        match self.scope.project_ids() {
-            Some(projects) => all.add(Column::ProjectId.is_in(projects)),
-            None => all,
-        }
+        super::grant::reached(&self.scope, Column::OrgId, Column::ProjectId, Column::DatasourceId)
     }
 }
 

@@ -25,6 +25,9 @@ pub const MATRIX: &[(&str, &str)] = &[
     ("Query.sinkTypes", "viewer"),
     ("Query.validateConfig", "viewer"),
     ("Query.viewer", "viewer"),
+    ("Query.accessGrants", "admin"),
+    ("Mutation.grantAccess", "admin"),
+    ("Mutation.revokeAccess", "admin"),
     ("Query.serviceAccounts", "admin"),
     ("Mutation.revokeToken", "admin"),
     ("Mutation.createServiceAccount", "admin"),
@@ -161,6 +164,7 @@ fn operations(id: &str) -> Vec<Operation> {
         // Names are unique in a project.
         (_, "/input/name") => Some(json!(format!("{operation} {}", uuid::Uuid::now_v7()))),
         ("Mutation.testDatasource", "/input/payload") => Some(json!({ "id": 1, "amount": 2 })),
+        ("Mutation.grantAccess", "/input/project") => Some(json!("default")),
         ("Mutation.revokeToken", "/input/expiresAt") => Some(json!("2099-01-01T00:00:00Z")),
         ("Mutation.deleteDatasourceSecret", "/input/key") => Some(json!("spare")),
         ("Mutation.backfillDatasource", "/input/range/file") => Some(json!("none.jsonl")),

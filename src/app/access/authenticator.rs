@@ -24,12 +24,18 @@ impl Authenticator {
 
     pub async fn authenticate(&self, authorization: Option<&str>) -> Result<Actor> {
         let token = bearer(authorization)?;
-        let actor = if token.starts_with(PREFIX) {
-            self.directory.actor_of(token)?
+        let (mut actor, without_role) = if token.starts_with(PREFIX) {
+            (self.directory.actor_of(token)?, None)
         } else {
-            self.verifier.verify(token).await?
+            self.verifier.identify(token).await?
         };
         self.directory.check(&actor)?;
+        actor.grants = self.directory.grants_of(&actor)?;
+        if let Some(refusal) = without_role
+            && actor.grants.is_empty()
+        {
+            return Err(refusal);
+        }
         self.directory.note_use(&actor);
         Ok(actor)
     }

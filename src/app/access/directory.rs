@@ -8,10 +8,11 @@ use std::time::Duration;
 use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::watch;
 use tokio::time::Instant;
+use uuid::Uuid;
 
 use crate::auth::api_key::PresentedKey;
 use crate::auth::{Actor, ActorKind, Credential};
-use crate::domain::now;
+use crate::domain::{AccessGrant, PrincipalKind, Tenant, now};
 use crate::error::{Error, ErrorCode, Result};
 use crate::store::access::UsableKey;
 use crate::store::{Signal, Store};
@@ -37,6 +38,7 @@ struct Known {
     read: bool,
     revoked: HashMap<String, HashSet<String>>,
     keys: HashMap<String, UsableKey>,
+    grants: HashMap<String, Vec<AccessGrant>>,
 }
 
 impl Directory {
@@ -53,8 +55,8 @@ impl Directory {
     /// Reads everything anew. What was committed before the call is known after it.
     pub(super) async fn read(&self) -> Result<()> {
         let _one = self.reading.lock().await;
-        let found = self.store.credentials().await?;
-        let mut known = Known { read: true, ..Known::default() };
+        let (found, grants) = tokio::try_join!(self.store.credentials(), self.store.grants())?;
+        let mut known = Known { read: true, grants, ..Known::default() };
         for (org, jti) in found.revoked {
             known.revoked.entry(org).or_default().insert(jti);
         }
@@ -114,6 +116,8 @@ impl Directory {
             scope,
             expires_at: key.expires_at,
             credential: Credential::ApiKey(key.id.as_str().into()),
+            groups: Arc::default(),
+            grants: Arc::default(),
         })
     }
 
@@ -131,6 +135,51 @@ impl Directory {
             Credential::Token { jti: None } | Credential::Internal => false,
         };
         if ended { Err(refused("the token was revoked; request a new one")) } else { Ok(()) }
+    }
+
+    /// What the actor is granted on single projects and datasources.
+    pub(super) fn grants_of(&self, actor: &Actor) -> Result<Arc<[AccessGrant]>> {
+        let known = match &actor.credential {
+            Credential::Internal => return Ok(Arc::default()),
+            _ => self.known()?,
+        };
+        let narrowed = |id: &str| {
+            // A key that was made narrower than its account gets what it was made for.
+            known.keys.get(id).is_none_or(|usable| {
+                let UsableKey { key, account, .. } = usable;
+                key.role != account.role || key.projects != account.projects
+            })
+        };
+        if let Credential::ApiKey(id) = &actor.credential
+            && narrowed(id)
+        {
+            return Ok(Arc::default());
+        }
+        let is_meant = |grant: &&AccessGrant| match (grant.principal_kind, actor.kind) {
+            (PrincipalKind::User, ActorKind::User) => *grant.principal == *actor.subject,
+            (PrincipalKind::Group, ActorKind::User) => actor.groups.contains(&grant.principal),
+            (PrincipalKind::ServiceAccount, ActorKind::Service) => {
+                actor.subject.strip_prefix("service:") == Some(grant.principal.as_str())
+            }
+            _ => false,
+        };
+        let of_org = known.grants.get(&**actor.scope.org_id()).into_iter().flatten();
+        Ok(of_org.filter(is_meant).cloned().collect())
+    }
+
+    /// Who else has a role on a datasource, by it or by its project.
+    pub(in crate::app) fn grants_on(&self, tenant: &Tenant, id: Uuid) -> Result<Vec<AccessGrant>> {
+        let known = self.known()?;
+        let here = |grant: &&AccessGrant| match grant.datasource_id {
+            Some(datasource) => datasource == id,
+            None => grant.tenant == *tenant,
+        };
+        Ok(known.grants.get(&*tenant.org).into_iter().flatten().filter(here).cloned().collect())
+    }
+
+    /// Whether an actor may still do what it could when it was let in.
+    fn unchanged(&self, actor: &Actor) -> bool {
+        self.grants_of(actor).is_ok_and(|grants| grants == actor.grants)
     }
 
     /// Notes that a key was used, at most once in a while and without anybody waiting for it.
@@ -173,7 +222,7 @@ impl Validity {
             }
         };
         let revoked = async {
-            while self.directory.check(&self.actor).is_ok() {
+            while self.directory.check(&self.actor).is_ok() && self.directory.unchanged(&self.actor) {
                 if changed.changed().await.is_err() {
                     return std::future::pending().await;
                 }
@@ -181,7 +230,10 @@ impl Validity {
         };
         tokio::select! {
             () = expiry => "the token has expired; connect again with a new one",
-            () = revoked => "the token was revoked; connect again with a new one",
+            () = revoked => match self.directory.check(&self.actor) {
+                Ok(()) => "what you may do has changed; connect again",
+                Err(_) => "the token was revoked; connect again with a new one",
+            },
         }
     }
 

@@ -2,21 +2,31 @@
 
 mod authenticator;
 mod directory;
+mod grant;
 mod service_account;
 mod token;
 
 pub use authenticator::Authenticator;
 pub(super) use directory::{Directory, Validity};
+pub use grant::{GrantAccess, GrantTarget};
 pub use service_account::{CreateApiKey, CreateServiceAccount, NewApiKey, SetServiceAccountDisabled};
 pub use token::RevokeToken;
 
 use super::OpContext;
+use crate::auth::Authorized;
+use crate::auth::policy::grant::ManageAccess;
 use crate::domain::{FieldChange, Outcome, Tenant};
-use crate::store::{NewAudit, Tx};
+use crate::error::Result;
+use crate::store::NewAudit;
 
-/// Writes down what was done for the organisation as a whole, which is on no datasource's timeline.
-fn audit(ctx: &OpContext, tx: &mut Tx, action: &str, reason: Option<&str>, changes: Vec<FieldChange>) {
-    tx.record_audit(NewAudit {
+/// An admin by the token: who is one on a single datasource lets nobody in.
+fn administer(ctx: &OpContext) -> Result<Authorized<ManageAccess>> {
+    ctx.authorize_by_token()
+}
+
+/// What was done for the organisation as a whole, which is on no datasource's timeline.
+fn audit(ctx: &OpContext, action: &str, reason: Option<&str>, changes: Vec<FieldChange>) -> NewAudit {
+    NewAudit {
         tenant: Tenant { org: ctx.actor.scope.org_id().clone(), project: "".into() },
         datasource_id: None,
         action: action.to_owned(),
@@ -26,5 +36,5 @@ fn audit(ctx: &OpContext, tx: &mut Tx, action: &str, reason: Option<&str>, chang
         reason: reason.map(str::to_owned),
         outcome: Outcome::Success,
         changes,
-    });
+    }
 }

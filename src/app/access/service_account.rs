@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use super::super::change::{change, check, check_comment};
 use super::super::{App, OpContext};
-use super::audit;
+use super::{administer, audit};
 use crate::auth::api_key::PresentedKey;
 use crate::auth::policy::grant::ManageAccess;
 use crate::auth::{Actor, Authorized};
@@ -56,12 +56,12 @@ pub struct NewApiKey {
 
 impl App {
     pub async fn service_accounts(&self, ctx: &OpContext) -> Result<Vec<ServiceAccount>> {
-        let proof = ctx.authorize::<ManageAccess>()?;
+        let proof = administer(ctx)?;
         self.store.read(proof.scope()).await?.service_accounts(&proof).await
     }
 
     pub async fn create_service_account(&self, ctx: &OpContext, input: CreateServiceAccount) -> Result<ServiceAccount> {
-        let proof = ctx.authorize::<ManageAccess>()?;
+        let proof = administer(ctx)?;
         let mut problems = Vec::new();
         check_name("/name", &input.name, &mut problems);
         check_description("/description", input.description.as_deref().unwrap_or_default(), &mut problems);
@@ -92,7 +92,7 @@ impl App {
             change("projects", Value::Null, json!(account.projects)),
         ];
         let changes = changes.into_iter().flatten().collect();
-        audit(ctx, &mut tx, "service_account_created", input.reason.as_deref(), changes);
+        tx.record_audit(audit(ctx, "service_account_created", input.reason.as_deref(), changes));
         tx.commit().await?;
         Ok(account)
     }
@@ -103,7 +103,7 @@ impl App {
         ctx: &OpContext,
         input: SetServiceAccountDisabled,
     ) -> Result<ServiceAccount> {
-        let proof = ctx.authorize::<ManageAccess>()?;
+        let proof = administer(ctx)?;
         check_comment("/reason", input.reason.as_deref())?;
         let mut tx = ctx.begin(&self.store, &proof).await?;
         let mut account = tx.service_account(&proof, input.id).await?;
@@ -117,7 +117,7 @@ impl App {
             let field = format!("serviceAccounts.{}.disabled", account.name);
             let changes = change(&field, was, input.disabled).into_iter().collect();
             let action = if input.disabled { "service_account_disabled" } else { "service_account_enabled" };
-            audit(ctx, &mut tx, action, input.reason.as_deref(), changes);
+            tx.record_audit(audit(ctx, action, input.reason.as_deref(), changes));
             tx.commit().await?;
             self.directory.read().await?;
         }
@@ -125,7 +125,7 @@ impl App {
     }
 
     pub async fn create_api_key(&self, ctx: &OpContext, input: CreateApiKey) -> Result<NewApiKey> {
-        let proof = ctx.authorize::<ManageAccess>()?;
+        let proof = administer(ctx)?;
         check_comment("/reason", input.reason.as_deref())?;
         let mut tx = ctx.begin(&self.store, &proof).await?;
         let account = tx.service_account(&proof, input.account_id).await?;
@@ -167,14 +167,14 @@ impl App {
         let value = json!({ "id": key.id, "name": key.name, "role": role.as_str(), "projects": key.projects,
             "expiresAt": key.expires_at });
         let changes = change(&format!("serviceAccounts.{}.apiKeys", account.name), Value::Null, value);
-        audit(ctx, &mut tx, "api_key_created", input.reason.as_deref(), changes.into_iter().collect());
+        tx.record_audit(audit(ctx, "api_key_created", input.reason.as_deref(), changes.into_iter().collect()));
         tx.commit().await?;
         self.directory.read().await?;
         Ok(NewApiKey { key, text })
     }
 
     pub async fn revoke_api_key(&self, ctx: &OpContext, id: &str, reason: Option<&str>) -> Result<ApiKey> {
-        let proof = ctx.authorize::<ManageAccess>()?;
+        let proof = administer(ctx)?;
         check_comment("/reason", reason)?;
         let mut tx = ctx.begin(&self.store, &proof).await?;
         let (account, mut key) = find_key(&tx, &proof, id).await?;
@@ -183,7 +183,7 @@ impl App {
             key.revoked_by = Some(ctx.actor.subject.to_string());
             tx.save_api_key(&proof, &key).await?;
             let changes = change(&format!("serviceAccounts.{}.apiKeys", account.name), json!(key.id), Value::Null);
-            audit(ctx, &mut tx, "api_key_revoked", reason, changes.into_iter().collect());
+            tx.record_audit(audit(ctx, "api_key_revoked", reason, changes.into_iter().collect()));
             tx.commit().await?;
             self.directory.read().await?;
         }

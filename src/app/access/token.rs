@@ -4,8 +4,7 @@ use serde_json::json;
 
 use super::super::change::{check, check_comment};
 use super::super::{App, OpContext};
-use super::audit;
-use crate::auth::policy::grant::ManageAccess;
+use super::{administer, audit};
 use crate::domain::{FieldChange, RevokedToken, Timestamp, check_name, now};
 use crate::error::{Error, ErrorCode, Problem, Result};
 
@@ -21,7 +20,7 @@ pub struct RevokeToken {
 impl App {
     /// From now on the token is refused, on every node. To revoke it again changes nothing.
     pub async fn revoke_token(&self, ctx: &OpContext, input: RevokeToken) -> Result<RevokedToken> {
-        let proof = ctx.authorize::<ManageAccess>()?;
+        let proof = administer(ctx)?;
         if proof.scope().project_ids().is_some() {
             let message =
                 "a token belongs to the whole organisation, and yours is limited to projects; ask an admin of all";
@@ -46,7 +45,7 @@ impl App {
         let (token, made) = tx.revoke_token(&proof, token).await?;
         if made {
             let change = FieldChange { field: "revokedTokens".into(), old: json!(null), new: json!(token.jti) };
-            audit(ctx, &mut tx, "token_revoked", token.reason.as_deref(), vec![change]);
+            tx.record_audit(audit(ctx, "token_revoked", token.reason.as_deref(), vec![change]));
         }
         tx.commit().await?;
         self.directory.read().await?;

@@ -166,7 +166,7 @@ impl App {
             _ => None,
         };
         if let Some(version) = live {
-            let grant = ctx.authorize::<Publish>()?;
+            let grant = ctx.authorize_on::<Publish>(&row)?;
             let secret_pins = self.pin_secrets(tx, &version).await?;
             let version = Version { secret_pins, ..version };
             let comment = resource.comment.clone();

@@ -119,7 +119,7 @@ impl Authority {
         }
     }
 
-    pub(super) async fn verify(&self, token: &str) -> Result<Actor> {
+    pub(super) async fn verify(&self, token: &str) -> Result<(Actor, Option<Error>)> {
         let data = match &self.keys {
             Keys::Fixed { key, algorithms } => self.decode(token, key, algorithms)?,
             Keys::Published(keys) => {

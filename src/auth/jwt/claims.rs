@@ -21,6 +21,7 @@ pub(super) struct ClaimPaths {
     roles: Vec<String>,
     orgs: Vec<String>,
     projects: Vec<String>,
+    groups: Vec<String>,
     /// An issuer that keeps the roles of a realm and of an application apart means both together.
     all_roles: bool,
     default_org: Option<String>,
@@ -34,6 +35,7 @@ impl ClaimPaths {
             roles: paths("STUDIO_JWT_ROLE_CLAIMS", &settings.jwt_role_claims)?,
             orgs: paths("STUDIO_JWT_ORG_CLAIMS", &settings.jwt_org_claims)?,
             projects: paths("STUDIO_JWT_PROJECT_CLAIMS", &settings.jwt_project_claims)?,
+            groups: paths("STUDIO_JWT_GROUP_CLAIMS", &settings.jwt_group_claims)?,
             all_roles: false,
             default_org: default_org(settings)?,
             allowed_orgs: Vec::new(),
@@ -53,6 +55,7 @@ impl ClaimPaths {
             (&mut paths.roles, &issuer.role_claims),
             (&mut paths.orgs, &issuer.org_claims),
             (&mut paths.projects, &issuer.project_claims),
+            (&mut paths.groups, &issuer.group_claims),
         ];
         for (paths, given) in own.into_iter().filter(|(_, given)| !given.is_empty()) {
             paths.clone_from(given);
@@ -67,7 +70,8 @@ impl ClaimPaths {
         Ok(paths)
     }
 
-    pub(super) fn actor(&self, claims: &Map<String, Value>) -> Result<Actor> {
+    /// The actor, and why it has no role where it has none: then it reaches nothing but what it is granted.
+    pub(super) fn actor(&self, claims: &Map<String, Value>) -> Result<(Actor, Option<Error>)> {
         let subject = name(claims.get("sub"), "sub", SUBJECT_MAX)?;
         let org = self.org(claims)?;
         let (scope, default_project) = match self.projects(claims)? {
@@ -77,15 +81,22 @@ impl ClaimPaths {
                 (Scope::projects(org, list), default)
             }
         };
-        Ok(Actor {
+        let (role, scope, without) = match self.role(claims) {
+            Ok(role) => (role, scope, None),
+            Err(error) => (Role::Viewer, Scope::projects(scope.org_id().clone(), Vec::new()), Some(error)),
+        };
+        let actor = Actor {
             subject: subject.into(),
             kind: ActorKind::User,
-            role: self.role(claims)?,
+            role,
             scope,
             default_project,
             expires_at: Some(expiry(claims)?),
             credential: Credential::Token { jti: claims.get("jti").and_then(Value::as_str).map(Arc::from) },
-        })
+            groups: self.groups(claims),
+            grants: Arc::default(),
+        };
+        Ok((actor, without))
     }
 
     fn org(&self, claims: &Map<String, Value>) -> Result<Arc<str>> {
@@ -117,6 +128,15 @@ impl ClaimPaths {
             );
             Error::new(ErrorCode::Forbidden, message)
         })
+    }
+
+    /// A group can only add to what the token grants, so that one that cannot be read is left out.
+    fn groups(&self, claims: &Map<String, Value>) -> Arc<[String]> {
+        match first(claims, &self.groups).map(|(_, value)| value) {
+            Some(Value::Array(items)) => items.iter().filter_map(Value::as_str).map(str::to_owned).collect(),
+            Some(Value::String(one)) => Arc::new([one.clone()]),
+            _ => Arc::default(),
+        }
     }
 
     /// `None` is every project. A null is not taken for "no claim", for that would grant the most.

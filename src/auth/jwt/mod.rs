@@ -56,6 +56,14 @@ impl Verifier {
 
     /// The actor of a token without its `Bearer` prefix.
     pub async fn verify(&self, token: &str) -> Result<Actor> {
+        match self.identify(token).await? {
+            (actor, None) => Ok(actor),
+            (_, Some(without_role)) => Err(without_role),
+        }
+    }
+
+    /// Also of a token without a role, with what to say to it: its actor reaches nothing but what it is granted.
+    pub async fn identify(&self, token: &str) -> Result<(Actor, Option<Error>)> {
         if token.len() > MAX_TOKEN_BYTES {
             return Err(refused(format!("the token is longer than {MAX_TOKEN_BYTES} bytes")));
         }

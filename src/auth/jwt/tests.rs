@@ -34,6 +34,7 @@ fn settings() -> AuthSettings {
         jwks_outage: HumanDuration(Duration::from_secs(3_600)),
         jwks_timeout: HumanDuration(Duration::from_secs(5)),
         jwt_default_org: None,
+        jwt_group_claims: list(&["groups"]),
         jwt_algorithms: Vec::new(),
         jwt_issuer: None,
         jwt_audience: None,

@@ -1,13 +1,15 @@
 //! What this server has, and who is asking.
 
-use async_graphql::{Context, Json, Object, Result, SimpleObject};
+use async_graphql::{Context, ID, Json, Object, Result, SimpleObject};
 use serde_json::Value;
 
 use super::Role;
 use crate::app::{App, OpContext};
 use crate::auth::Permission;
 use crate::domain::{self, Timestamp};
+use crate::error::Error;
 use crate::graphql::error::Shape;
+use crate::graphql::inputs::uuid;
 
 /// A kind of source that a datasource can read.
 #[derive(SimpleObject)]
@@ -116,6 +118,21 @@ impl Viewer {
     async fn quotas(&self, ctx: &Context<'_>) -> Result<Vec<QuotaUse>> {
         let (app, op) = (ctx.data::<App>()?, ctx.data::<OpContext>()?);
         Ok(app.quotas(op).await.shaped(ctx)?.into_iter().map(QuotaUse::from).collect())
+    }
+
+    /// Whether you may do something, such as `datasource:publish`: on this datasource, or without one on any at all.
+    async fn can(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The name of a permission.")] permission: String,
+        #[graphql(desc = "The datasource; one that you do not see is answered with false.")] datasource: Option<ID>,
+    ) -> Result<bool> {
+        let named = Permission::ALL.iter().find(|p| p.as_str() == permission);
+        let named =
+            named.copied().ok_or_else(|| Error::invalid("/permission", "is no permission; `permissions` names some"));
+        let id = datasource.map(|id| uuid("/datasource", &id)).transpose().shaped(ctx)?;
+        let (app, op) = (ctx.data::<App>()?, ctx.data::<OpContext>()?);
+        app.may(op, named.shaped(ctx)?, id).await.shaped(ctx)
     }
 
     /// Everything that the role allows, by name.

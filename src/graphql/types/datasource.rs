@@ -4,10 +4,13 @@ use async_graphql::{Context, ID, Object, Result, SimpleObject};
 
 use super::{DatasourceEvent, DatasourceState, DatasourceStatus, DatasourceVersion, EventType};
 use crate::app::{App, OpContext};
+use crate::auth::Permission;
 use crate::domain::paging::PageRequest;
 use crate::domain::{self, Timestamp};
 use crate::graphql::connection::{Plain, edges};
 use crate::graphql::error::Shape;
+use crate::graphql::grants::AccessGrant;
+use crate::graphql::guard::HasRole;
 use crate::graphql::inputs::EventPageArgs;
 use crate::graphql::loaders::Loaders;
 
@@ -33,6 +36,14 @@ impl Datasource {
     #[graphql(name = "type")]
     async fn connector_type(&self) -> &str {
         &self.0.connector_type
+    }
+
+    /// Who has a role on it, by itself or by its project, besides what tokens grant.
+    #[graphql(directive = HasRole::apply(Permission::ManageAccess))]
+    async fn access(&self, ctx: &Context<'_>) -> Result<Vec<AccessGrant>> {
+        let (app, op) = (ctx.data::<App>()?, ctx.data::<OpContext>()?);
+        let all = app.datasource_access(op, &self.0).shaped(ctx)?;
+        Ok(all.into_iter().map(AccessGrant).collect())
     }
 
     /// What it is for.

@@ -4,6 +4,7 @@ mod access;
 mod catalog;
 mod datasource;
 mod delivery;
+mod grants;
 mod history;
 mod input;
 mod registry;
@@ -22,6 +23,7 @@ pub(super) use datasource::{
 pub(super) use delivery::{
     Backfill, CheckSource, DeadLetter, DeadLetterBatch, Discarded, EditDeadLetter, Job, SetLogLevel, SourceCheck,
 };
+pub(super) use grants::{AccessGrant, GrantAccess};
 pub(super) use history::{AuditEntry, DatasourceEvent, DatasourceMetric};
 pub(super) use input::{
     Action, CheckConfig, CloneDatasource, CreateDatasource, CreateVersion, Publish, Rollback, SetSecret,

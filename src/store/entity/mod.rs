@@ -2,6 +2,7 @@
 
 #![allow(unreachable_pub, reason = "the derives of an entity make public items")]
 
+pub(super) mod access_grant;
 pub(super) mod api_key;
 pub(super) mod audit;
 pub(super) mod checkpoint;

@@ -1,5 +1,6 @@
 //! Who is let in: issuers and their keys.
 
+mod grants;
 mod issuer;
 mod keys;
 mod refusals;

@@ -42,7 +42,7 @@ impl Operation {
 
     /// Whether it is about something that a new datasource does not have.
     pub fn names_a_part(&self) -> bool {
-        ["{job}", "{letter}", "{account}", "{apiKey}"].iter().any(|part| self.path.contains(part))
+        ["{job}", "{letter}", "{account}", "{apiKey}", "{grant}"].iter().any(|part| self.path.contains(part))
     }
 
     /// A call that a caller with the role may make.
@@ -53,6 +53,7 @@ impl Operation {
             ("{job}", none.as_str()),
             ("{letter}", none.as_str()),
             ("{account}", none.as_str()),
+            ("{grant}", none.as_str()),
             ("{apiKey}", "0123456789abcdef"),
             ("{jti}", "sample"),
         ]);
@@ -88,6 +89,9 @@ impl Operation {
             "revokeToken" => json!({ "expiresAt": "2099-01-01T00:00:00Z" }),
             "createServiceAccount" => json!({ "name": uuid::Uuid::now_v7(), "role": "viewer" }),
             "setServiceAccountDisabled" => json!({ "disabled": true }),
+            "grantAccess" => {
+                json!({ "principalKind": "user", "principal": "ada", "role": "viewer", "projectId": "default" })
+            }
             "createApiKey" => json!({ "name": "sample" }),
             "setDatasourceLogLevel" => json!({ "level": "info" }),
             other => panic!("{other} needs a body: give it one here"),

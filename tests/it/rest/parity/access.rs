@@ -45,6 +45,28 @@ pub const PAIRS: &[Pair] = &[
         },
         ..BASE
     },
+    Pair {
+        graphql: "Mutation.grantAccess",
+        rest: "grantAccess",
+        query: "mutation($input: GrantAccessInput!) { grantAccess(input: $input) { grant {
+            principal projectId: project role createdBy } } }",
+        variables: |id| json!({ "input": { "principalKind": "GROUP", "principal": "ops", "role": "OPERATOR", "datasourceId": id } }),
+        result: "/grantAccess/grant",
+        call: |id| {
+            let body = json!({ "principalKind": "group", "principal": "ops", "role": "operator", "datasourceId": id });
+            (Method::PUT, "/api/v1/access-grants".to_owned(), body)
+        },
+        ..BASE
+    },
+    Pair {
+        graphql: "Query.accessGrants",
+        rest: "accessGrants",
+        query: "query { accessGrants { id principal role projectId: project datasourceId createdAt createdBy } }",
+        variables: |_| json!({}),
+        result: "/accessGrants",
+        call: |_| (Method::GET, "/api/v1/access-grants".to_owned(), Value::Null),
+        ..BASE
+    },
 ];
 
 /// These need an account or a key: `identity::service_accounts` compares what they do. Here, that none is not found.
@@ -72,6 +94,14 @@ pub const ABSENT: &[Pair] = &[
         query: "mutation($input: RevokeApiKeyInput!) { revokeApiKey(input: $input) { apiKey { id } } }",
         variables: |_| json!({ "input": { "id": "0123456789abcdef" } }),
         call: |_| (Method::DELETE, "/api/v1/api-keys/0123456789abcdef".to_owned(), Value::Null),
+        ..BASE
+    },
+    Pair {
+        graphql: "Mutation.revokeAccess",
+        rest: "revokeAccess",
+        query: "mutation($input: RevokeAccessInput!) { revokeAccess(input: $input) { grant { id } } }",
+        variables: |_| json!({ "input": { "id": none() } }),
+        call: |_| (Method::DELETE, format!("/api/v1/access-grants/{}", none()), Value::Null),
         ..BASE
     },
 ];

@@ -1,0 +1,1 @@
+SELECT studio.protect('access_grants', registry_may => 'SELECT');

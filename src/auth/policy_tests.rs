@@ -1,0 +1,88 @@
+//! What a scope reaches is what token and grants say, and never another organisation's.
+
+use proptest::prelude::*;
+use uuid::Uuid;
+
+use super::*;
+use crate::domain::{AccessGrant, PrincipalKind, now};
+
+const ORGS: [&str; 2] = ["acme", "globex"];
+const PROJECTS: [&str; 3] = ["north", "south", "west"];
+
+fn role() -> impl Strategy<Value = Role> {
+    prop::sample::select(vec![Role::Viewer, Role::Operator, Role::Admin])
+}
+
+fn tenant() -> impl Strategy<Value = Tenant> {
+    let (org, project) = (prop::sample::select(ORGS.to_vec()), prop::sample::select(PROJECTS.to_vec()));
+    (org, project).prop_map(|(org, project)| Tenant { org: org.into(), project: project.into() })
+}
+
+fn id() -> impl Strategy<Value = Uuid> {
+    (0_u128..6).prop_map(Uuid::from_u128)
+}
+
+fn grant() -> impl Strategy<Value = AccessGrant> {
+    (tenant(), prop::option::of(id()), role()).prop_map(|(tenant, datasource_id, role)| AccessGrant {
+        id: Uuid::nil(),
+        principal_kind: PrincipalKind::User,
+        principal: "ada".into(),
+        tenant,
+        datasource_id,
+        role,
+        created_at: now(),
+        created_by: "admin".into(),
+    })
+}
+
+fn actor() -> impl Strategy<Value = Actor> {
+    let projects = prop::option::of(prop::sample::subsequence(PROJECTS.to_vec(), 0..=3));
+    (prop::sample::select(ORGS.to_vec()), projects, role(), prop::collection::vec(grant(), 0..6)).prop_map(
+        |(org, projects, role, grants)| {
+            let projects = projects.map(|list| list.into_iter().map(str::to_owned).collect());
+            let scope = Scope::limited(org, projects);
+            Actor { role, scope, grants: grants.into(), ..Actor::system("test", org) }
+        },
+    )
+}
+
+/// The rule in plain words: the highest of what the token gives in its scope, and of the grants on the row.
+fn role_on(actor: &Actor, tenant: &Tenant, id: Uuid) -> Option<Role> {
+    let by_token = actor.scope.covers(tenant).then_some(actor.role);
+    let here = |g: &&AccessGrant| match g.datasource_id {
+        Some(datasource) => datasource == id && g.tenant.org == tenant.org,
+        None => g.tenant == *tenant,
+    };
+    let granted = actor.grants.iter().filter(|g| tenant.org == *actor.scope.org_id() && here(g)).map(|g| g.role);
+    by_token.into_iter().chain(granted).max()
+}
+
+proptest! {
+    #[test]
+    fn a_permission_reaches_the_rows_on_which_the_role_is_high_enough(
+        actor in actor(), tenant in tenant(), id in id(), number in 0..Permission::ALL.len(),
+    ) {
+        let permission = Permission::ALL[number];
+        let expected = role_on(&actor, &tenant, id).is_some_and(|role| role >= permission.role());
+        prop_assert_eq!(allows_on(&actor, permission, &tenant, id), expected);
+        if tenant.org != *actor.scope.org_id() {
+            prop_assert!(!allows_on(&actor, permission, &tenant, id));
+        }
+        // Who may do something somewhere is not refused at the door, and who may nowhere is.
+        if expected {
+            prop_assert!(allows_somewhere(&actor, permission).is_ok());
+        }
+        if actor.highest_role() < permission.role() {
+            prop_assert!(allows_somewhere(&actor, permission).is_err());
+        }
+    }
+
+    #[test]
+    fn more_of_a_permission_is_never_less_of_a_lower_one(actor in actor(), tenant in tenant(), id in id()) {
+        for higher in Permission::ALL {
+            for lower in Permission::ALL.iter().filter(|lower| lower.role() <= higher.role()) {
+                prop_assert!(!allows_on(&actor, *higher, &tenant, id) || allows_on(&actor, *lower, &tenant, id));
+            }
+        }
+    }
+}
