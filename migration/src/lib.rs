@@ -69,6 +69,14 @@ impl MigratorTrait for Migrator {
                 ..Scripted::default()
             }),
             Box::new(Scripted {
+                name: "009_keys",
+                common_up: include_str!("../sql/009_keys.up.sql"),
+                postgres_up: include_str!("../sql/009_keys.up.postgres.sql"),
+                down: include_str!("../sql/009_keys.down.sql"),
+                postgres_down: include_str!("../sql/009_keys.down.postgres.sql"),
+                ..Scripted::default()
+            }),
+            Box::new(Scripted {
                 name: "010_audit",
                 common_up: include_str!("../sql/010_audit.up.sql"),
                 postgres_up: include_str!("../sql/010_audit.up.postgres.sql"),

@@ -9,21 +9,31 @@ use super::App;
 pub struct Check {
     pub name: &'static str,
     pub problem: Option<String>,
+    /// It does its part all the same, for a while.
+    pub passing: bool,
 }
 
 impl App {
     /// Asks the database, the migrations and the registry, which may be silent for so long.
     pub async fn readiness(&self, registry_silence: Duration) -> Vec<Check> {
-        let (database, migrations) = tokio::join!(self.database_problem(), self.migrations_problem());
+        let (database, migrations, missing) =
+            tokio::join!(self.database_problem(), self.migrations_problem(), self.missing_master_key());
         let registry = match self.registry.since_reconciled() {
             None => Some("has not compared desired and running workers yet".to_owned()),
             Some(silence) if silence > registry_silence => Some(format!("silent for {} s", silence.as_secs())),
             Some(_) => None,
         };
+        let keys = self.keyring.trouble();
+        let check = |name, problem| Check { name, problem, passing: false };
         vec![
-            Check { name: "database", problem: database },
-            Check { name: "migrations", problem: migrations },
-            Check { name: "registry", problem: registry },
+            check("database", database),
+            check("migrations", migrations),
+            check("registry", registry),
+            Check {
+                name: "keys",
+                passing: missing.is_none() && keys.as_ref().is_some_and(|trouble| trouble.passing),
+                problem: missing.or(keys.map(|trouble| trouble.reason)),
+            },
         ]
     }
 

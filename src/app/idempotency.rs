@@ -19,6 +19,7 @@ use crate::auth::policy::Grant;
 use crate::auth::policy::grant::Read;
 use crate::domain::now;
 use crate::error::{Error, Result};
+use crate::secrets::{DataKey, INSTALLATION};
 use crate::store::idempotency::{Answer, Claim};
 use crate::store::{Store, Tx};
 
@@ -79,15 +80,31 @@ impl Once {
 impl App {
     /// Ties a key to a request. `path` and `body` are as the client sent them; the scope of the token
     /// belongs to the request too, so that a replay shows nothing that this token could not see.
-    pub fn once(&self, ctx: &OpContext, key: &str, method: &str, path: &str, body: &[u8]) -> Once {
+    pub async fn once(&self, ctx: &OpContext, key: &str, method: &str, path: &str, body: &[u8]) -> Result<Once> {
         let mut scope = serde_json::to_vec(&ctx.actor.scope.project_ids()).unwrap_or_default();
         for grant in ctx.actor.grants.iter() {
             // A changed grant is a new one.
             scope.extend_from_slice(grant.id.as_bytes());
         }
-        let fingerprint = self.keyring.fingerprint(&[method.as_bytes(), path.as_bytes(), body, &scope]).to_vec();
+        let parts = [method.as_bytes(), path.as_bytes(), body, &scope];
+        let fingerprint = self.installation_key().await?.fingerprint(&parts).to_vec();
         let claim = Claim { key: key.to_owned(), method: method.to_owned(), path: path.to_owned(), fingerprint };
-        Once { claim, claimed: AtomicBool::new(false), taken: AtomicBool::new(false) }
+        Ok(Once { claim, claimed: AtomicBool::new(false), taken: AtomicBool::new(false) })
+    }
+
+    /// The key of what is nobody's alone, which all nodes share; the first one that needs it makes it.
+    async fn installation_key(&self) -> Result<&DataKey> {
+        let open = async {
+            let stored = match self.store.installation_key(INSTALLATION).await? {
+                Some(stored) => stored,
+                None => {
+                    let fresh = self.keyring.generate_data_key(INSTALLATION).await?;
+                    self.store.keep_installation_key(INSTALLATION, &fresh).await?
+                }
+            };
+            Result::Ok(self.keyring.unwrap_data_key(INSTALLATION, &stored).await?)
+        };
+        self.installation_key.get_or_try_init(|| open).await.map(AsRef::as_ref)
     }
 
     /// What a request with the key of `ctx` did before; `None` when there was none. Of one that still runs,

@@ -14,6 +14,7 @@ mod health;
 mod housekeeping;
 mod idempotency;
 mod job;
+mod keys;
 mod lifecycle;
 mod live;
 mod metadata;
@@ -43,6 +44,7 @@ pub use health::Check;
 pub use housekeeping::Retention;
 pub use idempotency::{Once, Replay};
 pub use job::{Backfill, JobStream};
+pub use keys::{EncryptionKeys, MasterKeyState};
 pub use lifecycle::{ActOn, Publish, Rollback};
 pub use live::{WatchStream, Watched};
 pub use metadata::{METADATA_FIELDS, MetadataChanges, UpdateMetadata};
@@ -58,7 +60,7 @@ use crate::config::QuotaSettings;
 use crate::connectors::{Catalog, ConnectorSpec};
 use crate::rate_limit::RateLimits;
 use crate::registry::Registry;
-use crate::secrets::{Keyring, Signer};
+use crate::secrets::{DataKey, Keyring, Signer};
 use crate::sinks::{SinkCatalog, SinkSpec};
 use crate::store::Store;
 use crate::telemetry::Metrics;
@@ -77,6 +79,7 @@ pub struct App {
     quotas: Arc<QuotaSettings>,
     limits: RateLimits,
     test_slots: Arc<tokio::sync::Semaphore>,
+    installation_key: Arc<tokio::sync::OnceCell<Arc<DataKey>>>,
 }
 
 impl App {
@@ -104,6 +107,7 @@ impl App {
             quotas: Arc::new(quotas),
             limits,
             test_slots,
+            installation_key: Arc::default(),
         }
     }
 

@@ -1,5 +1,7 @@
 //! Secrets go in and never come out.
 
+use std::sync::Arc;
+
 use secrecy::SecretString;
 use serde_json::json;
 use uuid::Uuid;
@@ -21,7 +23,10 @@ const VALUE_MAX: usize = 64 * 1024;
 pub struct SetSecret {
     pub id: Uuid,
     pub key: String,
-    pub value: SecretString,
+    /// Either this or `reference`.
+    pub value: Option<SecretString>,
+    /// Where the value is kept instead.
+    pub reference: Option<String>,
     /// Also let the published version run with the new value, at once.
     pub repin: bool,
     pub reason: Option<String>,
@@ -54,21 +59,42 @@ impl App {
         let proof = ctx.authorize::<ManageSecrets>()?;
         let mut problems = Vec::new();
         check_secret_key("/key", &input.key, &mut problems);
-        match input.value.expose_secret().len() {
-            0 => problems.push(Problem::new("/value", "must not be empty")),
-            n if n > VALUE_MAX => problems.push(Problem::new("/value", format!("must have at most {VALUE_MAX} bytes"))),
-            _ => {}
+        let org = proof.scope().org_id();
+        match (&input.value, &input.reference) {
+            (Some(value), None) => match value.expose_secret().len() {
+                0 => problems.push(Problem::new("/value", "must not be empty")),
+                n if n > VALUE_MAX => {
+                    problems.push(Problem::new("/value", format!("must have at most {VALUE_MAX} bytes")));
+                }
+                _ => {}
+            },
+            (None, Some(reference)) => {
+                if let Err(why) = self.registry.check_reference(org, reference) {
+                    problems.push(Problem::new("/reference", why));
+                }
+            }
+            (Some(_), Some(_)) => problems.push(Problem::new("/reference", "must not be given together with value")),
+            (None, None) => problems.push(Problem::new("/value", "must be given, or reference in its place")),
         }
         check(problems)?;
+        let reference = input.reference.as_deref();
+        let sealed = input.value.unwrap_or_else(|| reference.unwrap_or_default().into());
         check_comment("/reason", input.reason.as_deref())?;
 
+        // Before the transaction: a key service may take its time, and must not hold up other writers.
+        let data_key = self.data_key(&proof).await?;
         let mut tx = ctx.begin(&self.store, &proof).await?;
         let row = tx.datasource_for_update(input.id).await?;
         check_not_archived(&row)?;
-        let data_key = self.data_key(&proof, &tx).await?;
         let version = tx.next_secret_version(row.id, &input.key).await?;
-        let address = SecretAddress { org: &row.tenant.org, datasource_id: row.id, key: &input.key, version };
-        let ciphertext = data_key.seal(&address, &input.value)?;
+        let address = SecretAddress {
+            org: &row.tenant.org,
+            datasource_id: row.id,
+            key: &input.key,
+            version,
+            reference: reference.is_some(),
+        };
+        let ciphertext = data_key.seal(&address, &sealed)?;
         let new = NewSecret {
             tenant: &row.tenant,
             datasource_id: row.id,
@@ -76,6 +102,7 @@ impl App {
             version,
             data_key_id: data_key.id(),
             ciphertext,
+            reference,
             created_by: &ctx.actor.subject,
         };
         tx.insert_secret(&proof, new).await?;
@@ -83,7 +110,11 @@ impl App {
         let entry = Journal {
             changes: vec![FieldChange { field, old: json!(null), new: json!(null) }],
             reason: input.reason.as_deref(),
-            ..journal(&row, EventType::SecretSet, json!({ "key": input.key, "version": version }))
+            ..journal(
+                &row,
+                EventType::SecretSet,
+                json!({ "key": input.key, "version": version, "reference": reference }),
+            )
         };
         ctx.journal(&mut tx, entry);
         let pinned = pinned(&tx, &row, &input.key).await?;
@@ -173,13 +204,20 @@ impl App {
         Ok(())
     }
 
-    async fn data_key(&self, proof: &Authorized<ManageSecrets>, tx: &Tx) -> Result<DataKey> {
+    async fn data_key(&self, proof: &Authorized<ManageSecrets>) -> Result<Arc<DataKey>> {
         let org = proof.scope().org_id();
-        let wrapped = match tx.active_data_key().await? {
+        let active = self.store.read(proof.scope()).await?.active_data_key().await?;
+        let wrapped = match active {
             Some(key) => key,
-            None => tx.keep_data_key(proof, &self.keyring.generate_data_key(org)?).await?,
+            None => {
+                let fresh = self.keyring.generate_data_key(org).await?;
+                let tx = self.store.write(proof).await?;
+                let kept = tx.keep_data_key(proof, &fresh).await?;
+                tx.commit().await?;
+                kept
+            }
         };
-        Ok(self.keyring.unwrap_data_key(org, &wrapped)?)
+        Ok(self.keyring.unwrap_data_key(org, &wrapped).await?)
     }
 }
 

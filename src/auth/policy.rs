@@ -59,6 +59,8 @@ permissions! {
     Archive = "datasource:archive" needs Admin,
     /// Set, delete and re-pin secrets.
     ManageSecrets = "secret:manage" needs Admin,
+    /// See, rotate and retire encryption keys.
+    ManageKeys = "key:manage" needs Admin,
     /// Write everything out as files.
     Export = "datasource:export" needs Admin,
     /// Change the governance metadata of a datasource that is or was live.

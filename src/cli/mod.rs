@@ -3,6 +3,7 @@
 mod audit;
 mod export;
 mod import;
+mod keys;
 mod migrate;
 mod quota;
 mod serve;
@@ -59,6 +60,12 @@ enum Command {
     Quota {
         #[command(subcommand)]
         command: quota::QuotaCommand,
+    },
+    /// Show, rotate and retire encryption keys
+    #[command(after_help = keys::HELP)]
+    Keys {
+        #[command(subcommand)]
+        command: keys::Keys,
     },
     /// Print the GraphQL schema
     #[command(after_help = "Example: datasource-studio print-schema > schema.graphql")]
@@ -142,6 +149,10 @@ fn run(cli: Cli) -> Result<ExitCode, String> {
             logging::init(settings.node.log_format, &settings.node.log)?;
             block_on(quota::run(settings, command))
         }
+        Command::Keys { command } => {
+            logging::init(settings.node.log_format, &settings.node.log)?;
+            block_on(keys::run(settings, command))
+        }
         Command::PrintSchema => print(&crate::graphql::sdl()),
         Command::Openapi => print(&format!("{:#}", crate::rest::document())),
         Command::PrintSettings => print(&config::reference(&Cli::command())),
@@ -164,8 +175,8 @@ fn block_on<T>(future: impl Future<Output = Result<T, String>>) -> Result<T, Str
 }
 
 fn token(settings: &Settings, args: TokenArgs) -> Result<(), String> {
-    let keys = Keys::resolve(settings, is_embedded(settings))?;
-    let minter = Minter::new(&settings.auth, keys.jwt_secret.as_ref())?;
+    let key = Keys::signing(settings, is_embedded(settings))?;
+    let minter = Minter::new(&settings.auth, key.as_ref())?;
     let request = TokenRequest {
         subject: args.subject,
         role: args.role,

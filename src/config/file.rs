@@ -68,7 +68,7 @@ pub fn file_from(args: &[OsString]) -> Option<PathBuf> {
 
 /// The command that has settings of its own.
 const SERVE: &str = "serve";
-const GROUPS: [&str; 6] = ["Node", "HTTP", "Database", "Identity and keys", "GraphQL", "Registry"];
+const GROUPS: [&str; 7] = ["Node", "HTTP", "Database", "Identity and keys", "Key services", "GraphQL", "Registry"];
 
 fn is_setting(arg: &clap::Arg) -> bool {
     arg.get_env().is_some()

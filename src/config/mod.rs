@@ -9,6 +9,7 @@ mod database;
 mod file;
 mod graphql;
 mod http;
+mod keys;
 mod node;
 mod quota;
 mod registry;
@@ -21,6 +22,7 @@ pub use database::DatabaseSettings;
 pub use file::{apply_file, file_from, reference};
 pub use graphql::{DocumentPolicy, GraphqlSettings};
 pub use http::HttpSettings;
+pub use keys::{KeyProviderKind, KeySettings, VaultAuth};
 pub use node::{LogFormat, NodeRole, NodeSettings, ServeSettings};
 pub use quota::QuotaSettings;
 pub use registry::{EgressRule, RegistrySettings};
@@ -36,6 +38,8 @@ pub struct Settings {
     pub database: DatabaseSettings,
     #[command(flatten)]
     pub auth: AuthSettings,
+    #[command(flatten)]
+    pub keys: KeySettings,
     #[command(flatten)]
     pub graphql: GraphqlSettings,
     #[command(flatten)]

@@ -123,6 +123,21 @@ pub struct SecretInfo {
     pub created_by: String,
     pub rotated_at: Option<Timestamp>,
     pub rotated_by: Option<String>,
+    /// Where the value is, if it is kept elsewhere.
+    pub reference: Option<String>,
+    /// Newest version first.
+    pub used_by: Vec<SecretUse>,
+}
+
+/// A version that was published with a value of a secret.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SecretUse {
+    pub version: i32,
+    pub state: VersionState,
+    /// Which value it is pinned to.
+    pub secret_version: i32,
+    /// The nodes on which workers run it.
+    pub nodes: Vec<String>,
 }
 
 /// A named payload to test configurations on.

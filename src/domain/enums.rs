@@ -101,6 +101,25 @@ string_enum! {
 }
 
 string_enum! {
+    /// What a key rotation moves.
+    RotationKind { MasterKey = "master_key", DataKey = "data_key" }
+}
+
+impl RotationKind {
+    /// In a sentence.
+    pub const fn noun(self) -> &'static str {
+        match self {
+            Self::MasterKey => "master key",
+            Self::DataKey => "data key",
+        }
+    }
+}
+
+string_enum! {
+    RotationStatus { Running = "running", Succeeded = "succeeded", Failed = "failed" }
+}
+
+string_enum! {
     /// What a job does.
     JobKind { Backfill = "backfill", Replay = "replay" }
 }

@@ -25,19 +25,19 @@ mod validate;
 pub use access::{ApiKey, RevokedToken, ServiceAccount};
 pub use canonical::{canonical_json, checksum};
 pub use chain::{Break, BreakKind, ChainEntry, Checkpoint, ED25519, GENESIS, Walk};
-pub use datasource::{Datasource, SecretInfo, SecretPins, State, TestSample, Version, WorkerMetrics};
+pub use datasource::{Datasource, SecretInfo, SecretPins, SecretUse, State, TestSample, Version, WorkerMetrics};
 pub use dead_letter::{DeadLetter, DeadLetterFilter};
 pub use diff::{Change, diff};
 pub use duration::{HumanDuration, parse_duration};
 pub use enums::{
     ApprovalState, CircuitState, DatasourceStatus, DeadLetterScope, DesiredState, DiffOp, EventType, JobKind,
-    JobStatus, LogLevel, OnError, Outcome, Quota, Role, VersionState, WorkerStatus,
+    JobStatus, LogLevel, OnError, Outcome, Quota, Role, RotationKind, RotationStatus, VersionState, WorkerStatus,
 };
 pub use event::{AuditEntry, Event, FieldChange};
 pub use filter::{AuditFilter, DatasourceFilter, DatasourceKey, DatasourceOrder, DatasourceOrderField, EventFilter};
 pub use grant::{AccessGrant, PrincipalKind};
 pub use job::{BackfillRange, Job, JobProgress, JobTask, RangeKind};
-pub use keys::WrappedDataKey;
+pub use keys::{DataKeyInfo, KeyRotation, MasterKeyUse, WrappedDataKey};
 pub use managed_by::{CLIENT_HEADER, ManagedBy};
 pub use node::{Node, Worker, WorkerFilter};
 pub use place::{relative_parts, safe_name};

@@ -86,7 +86,7 @@ impl Origin {
         match api.authenticator.authenticate(authorization).await {
             Ok(actor) => Ok(self.context(actor)),
             Err(error) => {
-                api.gateway.0.app.limits().refused(self.address)?;
+                api.gateway.0.app.limits().guess(authorization, &error, self.address)?;
                 Err(error)
             }
         }

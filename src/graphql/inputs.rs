@@ -275,9 +275,12 @@ pub(super) struct SetDatasourceSecretInput {
     pub(super) id: ID,
     /// The key that configurations name.
     pub(super) key: String,
-    /// The value; it can never be read back.
+    /// The value; it can never be read back. Either this or `reference`.
     #[graphql(secret)]
-    pub(super) value: String,
+    pub(super) value: Option<String>,
+    /// Where the value is kept instead: `vault://path#field` or `env://NAME`, as far as this server allows it.
+    /// It is fetched whenever a worker starts.
+    pub(super) reference: Option<String>,
     /// Also let the published version run with it, at once. Otherwise that version keeps the value that it was published with.
     #[graphql(default = false)]
     pub(super) repin: bool,

@@ -18,6 +18,7 @@ mod guard;
 mod http;
 mod inputs;
 mod jobs;
+mod keys;
 mod live;
 mod loaders;
 mod mutation;
@@ -52,6 +53,7 @@ pub struct Query(
     query::CatalogQuery,
     dead_letters::DeadLetterQuery,
     jobs::JobQuery,
+    keys::KeyQuery,
     registry::RegistryQuery,
     access::AccessQuery,
     grants::GrantQuery,
@@ -63,6 +65,7 @@ pub struct Mutation(
     mutation::CatalogMutation,
     dead_letters::DeadLetterMutation,
     jobs::JobMutation,
+    keys::KeyMutation,
     live::LiveMutation,
     access::AccessMutation,
     grants::GrantMutation,

@@ -324,7 +324,8 @@ impl CatalogMutation {
         let input = app::SetSecret {
             id: uuid("/id", &input.id).shaped(ctx)?,
             key: input.key,
-            value: input.value.into(),
+            value: input.value.map(Into::into),
+            reference: input.reference,
             repin: input.repin,
             reason: input.reason,
         };

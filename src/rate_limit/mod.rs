@@ -131,6 +131,14 @@ impl RateLimits {
         self.take(Limit::Refused, &self.0.refused, address.map(network), 1)
     }
 
+    /// What `error` says of a credential; whoever sent none tries none.
+    pub fn guess(&self, credential: Option<&str>, error: &Error, address: Option<IpAddr>) -> Result<()> {
+        match (credential, error.code()) {
+            (Some(_), ErrorCode::Unauthenticated) => self.refused(address),
+            _ => Ok(()),
+        }
+    }
+
     /// A REST request.
     pub fn request(&self, actor: &Actor) -> Result<()> {
         self.organisation(actor)?;

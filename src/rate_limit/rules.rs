@@ -29,10 +29,10 @@ impl Default for Rules {
     fn default() -> Self {
         Self {
             address: Some(Rate::per_second(500, 2_000)),
-            refused: Some(Rate::per_second(1, 60)),
+            refused: Some(Rate::per_second(1, 300)),
             principal: Some(Rate::per_second(200, 1_000)),
             graphql_cost: Some(Rate::per_second(20_000, 200_000)),
-            test_runs: Some(Rate::per_second(2, 60)),
+            test_runs: Some(Rate::per_second(5, 200)),
             webhook: Some(Rate::per_second(5_000, 10_000)),
         }
     }

@@ -14,6 +14,8 @@ mod lookup;
 mod pipeline;
 mod plan;
 mod reconcile;
+mod rotation;
+mod secrets;
 mod share;
 mod stats;
 mod supervisor;
@@ -43,7 +45,7 @@ use crate::connectors::{Catalog, ConnectorContext, Placement, PushRequest};
 use crate::domain::{SecretPins, Tenant, Timestamp, WorkerMetrics};
 use crate::egress::Egress;
 use crate::mapping::{Document, SinkSection};
-use crate::secrets::Keyring;
+use crate::secrets::{External, Keyring};
 use crate::sinks::SinkCatalog;
 use crate::store::Store;
 use crate::store::node::NodeIdentity;
@@ -53,6 +55,8 @@ use crate::telemetry::Metrics;
 pub struct Deps {
     pub store: Store,
     pub keyring: Arc<Keyring>,
+    /// Secrets that are kept elsewhere.
+    pub external: External,
     pub connectors: Catalog,
     pub sinks: SinkCatalog,
     pub egress: Arc<Egress>,
@@ -128,6 +132,8 @@ pub(crate) struct Shared {
     look_planned: AtomicBool,
     /// Told when a job was asked for on this node.
     job_asked: Notify,
+    /// Told when a key rotation was asked for on this node.
+    rotation_asked: Notify,
     live: live::Live,
     /// Milliseconds since the epoch of the last reconciliation that went through.
     reconciled_at: AtomicI64,
@@ -156,6 +162,7 @@ impl Registry {
             look_asked: Notify::new(),
             look_planned: AtomicBool::new(false),
             job_asked: Notify::new(),
+            rotation_asked: Notify::new(),
             reconciled_at: AtomicI64::new(0),
         }))
     }
@@ -182,6 +189,11 @@ impl Registry {
         pins: &SecretPins,
     ) -> Result<serde_json::Value, Failure> {
         worker::resolve_connector(&self.0.deps, tenant, datasource_id, document, pins).await
+    }
+
+    /// Whether an organisation may name a secret that is kept elsewhere so.
+    pub fn check_reference(&self, org: &str, reference: &str) -> Result<(), String> {
+        self.0.deps.external.check(org, reference)
     }
 
     pub fn node_name(&self) -> &str {

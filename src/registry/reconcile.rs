@@ -38,6 +38,7 @@ impl Registry {
             shared.keep_leases(),
             shared.keep_counters(),
             shared.work_on_jobs(),
+            super::rotation::work(shared),
             super::live::relay(shared)
         );
     }

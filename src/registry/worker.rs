@@ -1,7 +1,6 @@
 //! Builds a worker from a published version, and runs it.
 
 use std::collections::BTreeMap;
-use std::collections::btree_map::Entry::{Occupied, Vacant};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -16,6 +15,7 @@ use uuid::Uuid;
 use super::ingest::PushWorker;
 use super::live::View;
 use super::pipeline::{Patience, Pipeline};
+use super::secrets::open_secrets;
 use super::stats::Stats;
 use super::supervisor::fsm::{Failure, Spec};
 use super::throttle::Pacer;
@@ -24,13 +24,13 @@ use crate::connectors::{Connector, ConnectorContext, ConnectorError, ErrorKind, 
 use crate::domain::{Scope, SecretPins, Tenant};
 use crate::error::Error;
 use crate::mapping::{Batch, Document, Path, Retry, SinkSection, resolve};
-use crate::secrets::{SecretAddress, data_key_id};
 use crate::sinks::SinkContext;
 use crate::store::lease::Lease;
-use crate::store::secret::SealedSecret;
 
 /// How long a sink may take to let go after the last write.
 pub(super) const CLOSE_MAX: Duration = Duration::from_secs(5);
+/// New secret values did not do.
+pub(super) const SECRETS_REFUSED: &str = "secrets_refused";
 /// How long the source of a new version is tried while the old one runs on.
 const REACH_MAX: Duration = Duration::from_secs(20);
 
@@ -48,6 +48,8 @@ pub struct Subject {
 pub struct Built {
     pub spec: Spec,
     pub retry: Retry,
+    /// The values that its secrets have.
+    pub pins: SecretPins,
     source: Source,
     pipeline: Arc<Pipeline>,
     limit: Option<u32>,
@@ -76,14 +78,26 @@ pub struct Parts {
     /// The connector's settings with the secrets filled in.
     pub connector: Value,
     pub pipeline: Pipeline,
+    pins: SecretPins,
+    /// Some values are not stored here, and may be others each time.
+    kept_elsewhere: bool,
 }
 
-/// `replaces` is the version that runs now, if one does: another one may take its place only if its source can be reached.
+/// What runs while something else is built to take its place.
+#[derive(Clone, Debug)]
+pub struct Replaced {
+    pub version: i32,
+    /// The values that its secrets have.
+    pub pins: SecretPins,
+}
+
+/// `replaces` is what runs now, if something does: another version or other secret values may take its place only if
+/// the source can be reached with them.
 pub async fn build(
     deps: &Deps,
     subject: &Subject,
     spec: Spec,
-    replaces: Option<i32>,
+    replaces: Option<Replaced>,
     stats: Arc<Stats>,
     view: Arc<View>,
 ) -> Result<Built, Failure> {
@@ -92,7 +106,11 @@ pub async fn build(
     let context = deps.connector_context(&subject.tenant, subject.datasource_id);
     let connector = connector_of(deps, &parts.document)?;
     let reached = match replaces {
-        Some(version) if version != spec.version => reach(connector, &parts.connector, context.clone()).await,
+        Some(old) if old.version != spec.version => reach(connector, &parts.connector, context.clone()).await,
+        Some(old) if old.pins != parts.pins || parts.kept_elsewhere => {
+            let proof = reach(connector, &parts.connector, context.clone()).await;
+            proof.map_err(|error| refused_with(&old.pins, &parts.pins, error))
+        }
         _ => Ok(()),
     };
     let started = match reached {
@@ -109,6 +127,7 @@ pub async fn build(
     Ok(Built {
         spec,
         retry: runtime.retry,
+        pins: parts.pins,
         source,
         pipeline: Arc::new(parts.pipeline),
         limit: runtime.rate_limit.map(|l| l.records_per_second),
@@ -135,7 +154,8 @@ pub async fn assemble(
         blueprint.map_err(from_error)?.ok_or_else(|| permanent("version_missing", "the version is gone"))?;
     let plan = Plan::compile(&deps.connectors, &deps.sinks, &blueprint.version.config)
         .map_err(|problems| from_error(Error::config_invalid(problems)))?;
-    let secrets = open_secrets(deps, &subject.tenant, subject.datasource_id, &blueprint.secrets).await?;
+    let purpose = format!("start of version {version}");
+    let secrets = open_secrets(deps, &subject.tenant, subject.datasource_id, &blueprint.secrets, &purpose).await?;
     drop(turn);
     let resolved = fill_in(&plan.document.connector, &plan.document, &secrets)?;
 
@@ -171,7 +191,21 @@ pub async fn assemble(
         view,
         store: deps.store.clone(),
     };
-    Ok(Parts { connector: resolved, document: plan.document, pipeline })
+    let kept_elsewhere = blueprint.secrets.iter().any(|secret| secret.is_reference);
+    let pins = blueprint.version.secret_pins;
+    Ok(Parts { connector: resolved, document: plan.document, pipeline, pins, kept_elsewhere })
+}
+
+/// The worker goes on with the values that it has; the message says which ones were tried.
+fn refused_with(old: &SecretPins, new: &SecretPins, error: ConnectorError) -> ConnectorError {
+    let changed = new.iter().filter(|(key, version)| old.get(*key) != Some(version));
+    let changed: Vec<_> = changed.map(|(key, version)| format!("{key} version {version}")).collect();
+    let which = if changed.is_empty() { "secrets that are kept elsewhere".to_owned() } else { changed.join(", ") };
+    let message = format!(
+        "the source was not reached with {which} ({}: {}); the worker goes on as it was",
+        error.code, error.message
+    );
+    ConnectorError { code: SECRETS_REFUSED, message, ..error }
 }
 
 async fn reach(connector: &dyn Connector, config: &Value, context: ConnectorContext) -> Result<(), ConnectorError> {
@@ -387,7 +421,7 @@ pub async fn resolve_connector(
     let tx = deps.store.read(&Scope::org(tenant.org.clone())).await.map_err(from_error)?;
     let sealed = tx.sealed_secrets(datasource_id, pins).await.map_err(from_error)?;
     drop(tx);
-    let secrets = open_secrets(deps, tenant, datasource_id, &sealed).await?;
+    let secrets = open_secrets(deps, tenant, datasource_id, &sealed, "a look at the source").await?;
     fill_in(&document.connector, document, &secrets)
 }
 
@@ -395,39 +429,6 @@ fn fill_in(value: &Value, document: &Document, secrets: &BTreeMap<String, Secret
     let lookup = |alias: &str| secrets.get(document.secret_key(alias)).cloned();
     resolve(value, &lookup)
         .map_err(|names| permanent("secret_missing", &format!("no value is pinned for: {}", names.join(", "))))
-}
-
-async fn open_secrets(
-    deps: &Deps,
-    tenant: &Tenant,
-    datasource_id: Uuid,
-    sealed: &[SealedSecret],
-) -> Result<BTreeMap<String, SecretString>, Failure> {
-    let mut opened = BTreeMap::new();
-    if sealed.is_empty() {
-        return Ok(opened);
-    }
-    let org = &tenant.org;
-    let tx = deps.store.read(&Scope::org(org.clone())).await.map_err(from_error)?;
-    let mut keys = BTreeMap::new();
-    for secret in sealed {
-        let undecryptable = |e: crate::secrets::SecretError| permanent("secret_unreadable", &e.to_string());
-        let id = data_key_id(&secret.ciphertext).map_err(undecryptable)?;
-        let key = match keys.entry(id) {
-            Occupied(known) => known.into_mut(),
-            Vacant(slot) => {
-                let wrapped = tx.data_key(id).await.map_err(from_error)?;
-                let wrapped =
-                    wrapped.ok_or_else(|| permanent("secret_unreadable", &format!("the data key {id} is gone")))?;
-                slot.insert(deps.keyring.unwrap_data_key(org, &wrapped).map_err(undecryptable)?)
-            }
-        };
-        let address = SecretAddress { org, datasource_id, key: &secret.key, version: secret.version };
-        let value = key.open(&address, &secret.ciphertext).map_err(undecryptable)?;
-        opened.insert(secret.key.clone(), value);
-    }
-    deps.metrics.secret_operation("open", true);
-    Ok(opened)
 }
 
 /// The sink that a setting names: a type, or a JSON object.

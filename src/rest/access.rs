@@ -99,7 +99,7 @@ pub(super) async fn create(
     caller: Caller<ManageAccess>,
     body: Body<CreateServiceAccount>,
 ) -> Answer {
-    let ctx = once(&api, &caller, &body.raw)?;
+    let ctx = once(&api, &caller, &body.raw).await?;
     let CreateServiceAccount { name, description, role, projects, reason } = body.value;
     let wanted = name.clone();
     let input = app::CreateServiceAccount { name, description, role: role.0, projects, reason };

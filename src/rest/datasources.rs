@@ -146,7 +146,7 @@ pub(super) async fn list(State(api): State<Api>, caller: Caller<Read, ListParame
     security(("bearer" = ["operator"]))
 )]
 pub(super) async fn create(State(api): State<Api>, caller: Caller<Edit>, body: Body<CreateDatasource>) -> Answer {
-    let ctx = once(&api, &caller, &body.raw)?;
+    let ctx = once(&api, &caller, &body.raw).await?;
     let (api, caller) = (&api, &caller);
     let input = body.value;
     let input = app::CreateDatasource {
@@ -309,7 +309,7 @@ pub(super) async fn copy(
     Named(path): Named<DatasourcePath>,
     body: Body<CloneDatasource>,
 ) -> Answer {
-    let ctx = once(&api, &caller, &body.raw)?;
+    let ctx = once(&api, &caller, &body.raw).await?;
     let (api, caller) = (&api, &caller);
     let CloneDatasource { name, project_id, version } = body.value;
     let input = app::CloneDatasource { id: path.id, name, project: project_id, version };

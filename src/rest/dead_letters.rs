@@ -115,7 +115,7 @@ pub(super) async fn replay(
     Named(path): Named<DatasourcePath>,
     OptionalBody(body): OptionalBody<DeadLetterBatch>,
 ) -> Answer {
-    let ctx = once(&api, &caller, &body.raw)?;
+    let ctx = once(&api, &caller, &body.raw).await?;
     let batch = batch(path.id, body.value);
     let effect = async { asked(&caller, api.app.replay_dead_letters(&ctx, batch).await?) };
     idempotency::run(&api.app, &ctx, effect, |_| async { Err(lost("the replay was asked for; see …/jobs")) }).await
@@ -136,7 +136,7 @@ pub(super) async fn discard(
     Named(path): Named<DatasourcePath>,
     OptionalBody(body): OptionalBody<DeadLetterBatch>,
 ) -> Answer {
-    let ctx = once(&api, &caller, &body.raw)?;
+    let ctx = once(&api, &caller, &body.raw).await?;
     let batch = batch(path.id, body.value);
     let effect = async { Reply::ok(&Discarded { discarded: api.app.discard_dead_letters(&ctx, batch).await? }) };
     idempotency::run(&api.app, &ctx, effect, |_| async { Err(lost("they were discarded")) }).await

@@ -41,7 +41,7 @@ impl<P: Grant, Q: DeserializeOwned> FromRequestParts<Api> for Caller<P, Q> {
         let actor = match api.authenticator.authenticate(authorization).await {
             Ok(actor) => actor,
             Err(error) => {
-                api.app.limits().refused(address)?;
+                api.app.limits().guess(authorization, &error, address)?;
                 return Err(error.into());
             }
         };
@@ -241,12 +241,12 @@ pub(super) fn idempotency_key(headers: &HeaderMap) -> Result<Option<&str>, Failu
 }
 
 /// The context of a request that is done once where it carries a key.
-pub(super) fn once<P>(api: &Api, caller: &Caller<P>, raw: &[u8]) -> Result<OpContext, Failure> {
+pub(super) async fn once<P>(api: &Api, caller: &Caller<P>, raw: &[u8]) -> Result<OpContext, Failure> {
     let mut ctx = caller.ctx.clone();
     if let Some(key) = idempotency_key(&caller.headers)? {
         // Both mounts lead to the same operation.
         let path = caller.path().strip_prefix(MOUNT).unwrap_or(caller.path());
-        ctx.once = Some(Arc::new(api.app.once(&ctx, key, "POST", path, raw)));
+        ctx.once = Some(Arc::new(api.app.once(&ctx, key, "POST", path, raw).await?));
     }
     Ok(ctx)
 }

@@ -61,7 +61,7 @@ pub(super) async fn backfill(
     Named(path): Named<DatasourcePath>,
     body: Body<Backfill>,
 ) -> Answer {
-    let ctx = once(&api, &caller, &body.raw)?;
+    let ctx = once(&api, &caller, &body.raw).await?;
     let Backfill { range, reason } = body.value;
     let input = app::Backfill { id: path.id, range: range.into(), reason };
     let effect = async { asked(&caller, api.app.backfill(&ctx, input).await?) };
@@ -116,7 +116,7 @@ pub(super) async fn cancel(
     Named(path): Named<JobPath>,
     OptionalBody(body): OptionalBody<Action>,
 ) -> Answer {
-    let ctx = once(&api, &caller, &body.raw)?;
+    let ctx = once(&api, &caller, &body.raw).await?;
     let now = || async {
         let job = api.app.job(&caller.ctx, path.job).await?.filter(|job| job.datasource_id == path.id);
         Reply::ok(&Job::from(job.ok_or_else(|| Error::not_found("job"))?))
@@ -143,7 +143,7 @@ pub(super) async fn check(
     Named(path): Named<DatasourcePath>,
     OptionalBody(body): OptionalBody<CheckSource>,
 ) -> Answer {
-    let ctx = once(&api, &caller, &body.raw)?;
+    let ctx = once(&api, &caller, &body.raw).await?;
     let request = CheckRequest { id: path.id, version: body.value.version };
     let effect = async { Reply::ok(&SourceCheck::from(api.app.check_source(&ctx, request).await?)) };
     idempotency::run(&api.app, &ctx, effect, |_| async { Err(lost("the source was checked")) }).await
@@ -164,7 +164,7 @@ pub(super) async fn log_level(
     Named(path): Named<DatasourcePath>,
     body: Body<SetLogLevel>,
 ) -> Answer {
-    let ctx = once(&api, &caller, &body.raw)?;
+    let ctx = once(&api, &caller, &body.raw).await?;
     let SetLogLevel { level, duration, reason } = body.value;
     let span = parse_duration(duration.as_deref().unwrap_or("10m")).map_err(|e| Error::invalid("/duration", e))?;
     let effect = async {

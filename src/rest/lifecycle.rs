@@ -30,7 +30,7 @@ pub(super) async fn publish(
     Named(path): Named<DatasourcePath>,
     OptionalBody(body): OptionalBody<Publish>,
 ) -> Answer {
-    let ctx = once(&api, &caller, &body.raw)?;
+    let ctx = once(&api, &caller, &body.raw).await?;
     let Publish { version, comment } = body.value;
     let input = app::Publish { id: path.id, version, comment, expected_revision: etag::if_match(&caller.headers)? };
     let effect = async {
@@ -55,7 +55,7 @@ pub(super) async fn rollback(
     Named(path): Named<DatasourcePath>,
     OptionalBody(body): OptionalBody<Rollback>,
 ) -> Answer {
-    let ctx = once(&api, &caller, &body.raw)?;
+    let ctx = once(&api, &caller, &body.raw).await?;
     let Rollback { target_version, comment, repin_secrets } = body.value;
     let expected_revision = etag::if_match(&caller.headers)?;
     let input = app::Rollback { id: path.id, target_version, comment, expected_revision, repin_secrets };
@@ -74,7 +74,7 @@ pub(super) async fn act<P, F: Future<Output = Result<Datasource>>>(
     body: Body<Action>,
     verb: impl FnOnce(App, OpContext, ActOn) -> F,
 ) -> Answer {
-    let ctx = once(api, caller, &body.raw)?;
+    let ctx = once(api, caller, &body.raw).await?;
     let input = ActOn { id, reason: body.value.reason, expected_revision: etag::if_match(&caller.headers)? };
     let effect = async {
         verb(api.app.clone(), ctx.clone(), input).await?;

@@ -20,6 +20,7 @@ mod idempotency;
 mod ingest;
 mod jobs;
 mod json;
+mod keys;
 mod lifecycle;
 mod link;
 mod metadata;
@@ -81,6 +82,9 @@ fn every_route() -> OpenApiRouter<Api> {
         .routes(handlers!(access::revoke_key))
         .routes(handlers!(grants::list, grants::put))
         .routes(handlers!(grants::revoke))
+        .routes(handlers!(keys::list))
+        .routes(handlers!(keys::rotate))
+        .routes(handlers!(keys::retire))
 }
 
 fn datasource_routes() -> OpenApiRouter<Api> {

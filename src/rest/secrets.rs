@@ -68,10 +68,10 @@ pub(super) async fn set(
     body: Body<SetSecret>,
 ) -> Answer {
     etag::refuse(&caller.headers)?;
-    let ctx = once(&api, &caller, &body.raw)?;
-    let SetSecret { key, value, repin, reason } = body.value;
+    let ctx = once(&api, &caller, &body.raw).await?;
+    let SetSecret { key, value, reference, repin, reason } = body.value;
     let wanted = key.clone();
-    let input = app::SetSecret { id: path.id, key, value, repin, reason };
+    let input = app::SetSecret { id: path.id, key, value, reference, repin, reason };
     let effect = async {
         let done = api.app.set_secret(&ctx, input).await?;
         Reply::ok(&SecretSet::new(done.secret, done.repin_required))

@@ -31,7 +31,7 @@ pub(super) async fn test(
     Named(path): Named<DatasourcePath>,
     OptionalBody(body): OptionalBody<TestDatasource>,
 ) -> Answer {
-    let ctx = once(&api, &caller, &body.raw)?;
+    let ctx = once(&api, &caller, &body.raw).await?;
     let body = body.value;
     let input = match (body.payload, body.sample, body.fetch) {
         (None, None, false) => TestInput::Example,

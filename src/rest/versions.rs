@@ -96,7 +96,7 @@ pub(super) async fn create(
     Named(path): Named<DatasourcePath>,
     body: Body<CreateVersion>,
 ) -> Answer {
-    let ctx = once(&api, &caller, &body.raw)?;
+    let ctx = once(&api, &caller, &body.raw).await?;
     let (api, caller) = (&api, &caller);
     let CreateVersion { config, comment, summary } = body.value;
     if comment.is_some() && summary.is_some() && comment != summary {

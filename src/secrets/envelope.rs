@@ -3,9 +3,11 @@
 use aes_gcm::aead::AeadInOut;
 use aes_gcm::aead::array::Array;
 use aes_gcm::{Aes256Gcm, KeyInit};
+use hmac::{Hmac, Mac};
 use rand::TryRng;
 use rand::rngs::SysRng;
-use secrecy::{ExposeSecret, SecretString};
+use secrecy::{ExposeSecret, SecretBox, SecretString};
+use sha2::Sha256;
 use uuid::Uuid;
 use zeroize::{Zeroize, Zeroizing};
 
@@ -16,6 +18,8 @@ const ID: usize = 16;
 const NONCE: usize = 12;
 const TAG: usize = 16;
 const SECRET_AAD: &str = "studio/secret/v1";
+const REFERENCE_AAD: &str = "studio/secret-reference/v1";
+const FINGERPRINT_KEY: &[u8] = b"studio/fingerprint-key/v1";
 const SECRET_MAX_BYTES: usize = 64 * 1024;
 
 pub(super) const KEY_BYTES: usize = 32;
@@ -27,12 +31,14 @@ pub struct SecretAddress<'a> {
     pub datasource_id: Uuid,
     pub key: &'a str,
     pub version: i32,
+    /// What is sealed is not the value, but says where it is.
+    pub reference: bool,
 }
 
 impl SecretAddress<'_> {
     fn associated_data(&self, data_key: Uuid) -> Vec<u8> {
         associated_data(
-            SECRET_AAD,
+            if self.reference { REFERENCE_AAD } else { SECRET_AAD },
             &[
                 data_key.as_bytes(),
                 self.org.as_bytes(),
@@ -49,11 +55,18 @@ pub struct DataKey {
     id: Uuid,
     // On the heap, so that moving the handle leaves no copy of the key schedule behind.
     cipher: Box<Aes256Gcm>,
+    fingerprint_key: SecretBox<[u8; KEY_BYTES]>,
 }
 
 impl DataKey {
     pub(super) fn new(id: Uuid, bytes: &[u8; KEY_BYTES]) -> Self {
-        Self { id, cipher: Box::new(Aes256Gcm::new(bytes.into())) }
+        let fingerprint_key = SecretBox::new(Box::new(mac(bytes, &[FINGERPRINT_KEY])));
+        Self { id, cipher: Box::new(Aes256Gcm::new(bytes.into())), fingerprint_key }
+    }
+
+    /// Tells two texts apart without telling what they are: who does not have the key can not even try a guess.
+    pub fn fingerprint(&self, parts: &[&[u8]]) -> [u8; KEY_BYTES] {
+        mac(self.fingerprint_key.expose_secret(), parts)
     }
 
     pub fn id(&self) -> Uuid {
@@ -117,6 +130,19 @@ pub(super) fn associated_data(label: &str, fields: &[&[u8]]) -> Vec<u8> {
     out
 }
 
+/// HMAC-SHA256 over the parts, each after its length, so that no two lists of parts read alike.
+fn mac(key: &[u8; KEY_BYTES], parts: &[&[u8]]) -> [u8; KEY_BYTES] {
+    // A key of one block needs no length check; HMAC pads a shorter one with zeros just so.
+    let mut block = Zeroizing::new([0; 64]);
+    block[..KEY_BYTES].copy_from_slice(key);
+    let mut mac = Hmac::<Sha256>::new((&*block).into());
+    for part in parts {
+        mac.update(&(part.len() as u64).to_be_bytes());
+        mac.update(part);
+    }
+    mac.finalize().into_bytes().into()
+}
+
 pub(super) fn random<const N: usize>(out: &mut [u8; N]) -> Result<(), SecretError> {
     SysRng.try_fill_bytes(out).map_err(|e| SecretError::Random(e.to_string()))
 }
@@ -157,7 +183,7 @@ mod tests {
 
     const DATASOURCE: Uuid = Uuid::from_u128(7);
     const ADDRESS: SecretAddress<'_> =
-        SecretAddress { org: "acme", datasource_id: DATASOURCE, key: "api_token", version: 3 };
+        SecretAddress { org: "acme", datasource_id: DATASOURCE, key: "api_token", version: 3, reference: false };
 
     fn data_key() -> DataKey {
         DataKey::new(Uuid::from_u128(1), &[42; KEY_BYTES])
@@ -216,6 +242,7 @@ mod tests {
             SecretAddress { datasource_id: Uuid::from_u128(8), ..ADDRESS },
             SecretAddress { key: "api_tokem", ..ADDRESS },
             SecretAddress { version: 4, ..ADDRESS },
+            SecretAddress { reference: true, ..ADDRESS },
         ] {
             let error = data_key().open(&elsewhere, &stored).expect_err("must fail");
             assert_eq!(error, SecretError::Tampered("secret"), "{elsewhere:?}");

@@ -20,6 +20,23 @@ pub enum SecretError {
     Length(usize),
     #[error("the operating system gave no random bytes: {0}")]
     Random(String),
+    #[error("the data key {0}, wrapped anew, did not open to itself; the one before it stays")]
+    Unproven(Uuid),
+    #[error("{reference} has no value for a secret: {why}")]
+    Reference { reference: String, why: String },
+    /// It does not answer, is sealed, or is asked too much; waiting helps.
+    #[error("the key service {service} {what}")]
+    Outage { service: &'static str, what: String },
+    /// It answers, and says no; somebody has to change its policy or our settings.
+    #[error("the key service {service} {what}")]
+    Refused { service: &'static str, what: String },
+}
+
+impl SecretError {
+    /// Whether it may pass by itself.
+    pub fn is_outage(&self) -> bool {
+        matches!(self, Self::Outage { .. })
+    }
 }
 
 impl From<SecretError> for Error {
@@ -29,6 +46,13 @@ impl From<SecretError> for Error {
             SecretError::MasterKeyMissing { .. } => {
                 Self::unavailable("a key that secrets need is missing from this server", error)
             }
+            SecretError::Outage { .. } | SecretError::Refused { .. } => {
+                Self::unavailable("the key service does not open or make keys right now; try again", error)
+            }
+            SecretError::Reference { .. } => {
+                Self::unavailable("a secret that is kept elsewhere cannot be fetched", error)
+            }
+            SecretError::Unproven(_) => Self::internal(error),
             SecretError::Random(_) => Self::new(ErrorCode::Unavailable, "no key can be made now").with_detail(error),
             SecretError::Format(_) | SecretError::DataKeyMissing { .. } | SecretError::Tampered(_) => {
                 Self::internal(error)

@@ -1,226 +1,270 @@
-//! The master key, and the data keys that it wraps.
+//! Makes and opens data keys, whoever wraps them.
 
-use aes_gcm::{Aes256Gcm, KeyInit};
-use base64::Engine;
-use base64::alphabet;
-use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
-use hmac::{Hmac, Mac};
-use secrecy::{ExposeSecret, ExposeSecretMut, SecretBox};
-use sha2::{Digest, Sha256};
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use subtle::ConstantTimeEq;
 use uuid::Uuid;
-
-use crate::domain::WrappedDataKey;
 use zeroize::Zeroizing;
 
-use super::SecretError;
-use super::envelope::{DataKey, KEY_BYTES, associated_data, open, random, seal_into};
+use super::envelope::{DataKey, random};
+use super::provider::{KeyBytes, KeyPlace, KeyProvider};
+use super::{INSTALLATION, SecretError};
+use crate::domain::WrappedDataKey;
 
-const FORMAT: u8 = 1;
-const DATA_KEY_AAD: &str = "studio/data-key/v1";
-const MASTER_KEY_ID: &[u8] = b"studio/master-key-id/v1";
-const FINGERPRINT_KEY: &[u8] = b"studio/fingerprint-key/v1";
-const WHAT: &str = "data key";
-const BASE64: GeneralPurpose = GeneralPurpose::new(
-    &alphabet::STANDARD,
-    GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
-);
+/// How long a data key is used without asking the key service again: a right that was taken away there counts by then.
+const FRESH: Duration = Duration::from_secs(300);
+/// How often a key service is asked whether it is there, when nothing else asks it.
+const PROBE_INTERVAL: Duration = Duration::from_secs(15);
+const SWEEP_INTERVAL: Duration = Duration::from_secs(5);
 
-/// 32 bytes that wrap the data keys. Erased when dropped; never shown.
-pub struct MasterKey {
-    bytes: SecretBox<[u8; KEY_BYTES]>,
-    id: String,
-}
-
-impl MasterKey {
-    /// Reads base64 of exactly 32 bytes, with or without padding.
-    pub fn from_base64(text: &str) -> Result<Self, String> {
-        let help =
-            |found: String| format!("must be base64 of 32 bytes, {found}; make one with `openssl rand -base64 32`");
-        let decoded = BASE64.decode(text.trim()).map(Zeroizing::new);
-        let decoded = decoded.map_err(|_| help("but it is not base64".into()))?;
-        let exact: &[u8; KEY_BYTES] =
-            decoded.as_slice().try_into().map_err(|_| help(format!("but it holds {}", decoded.len())))?;
-        if exact.iter().all(|b| *b == exact[0]) {
-            return Err(help("but it is one byte repeated, which is no key".into()));
-        }
-        let mut bytes = SecretBox::<[u8; KEY_BYTES]>::default();
-        bytes.expose_secret_mut().copy_from_slice(exact);
-        let id = key_id(&bytes);
-        Ok(Self { bytes, id })
-    }
-
-    /// A key that nobody else has, for a process that reads and sets no secret.
-    pub fn throwaway() -> Result<Self, SecretError> {
-        let mut bytes = SecretBox::<[u8; KEY_BYTES]>::default();
-        random(bytes.expose_secret_mut())?;
-        let id = key_id(&bytes);
-        Ok(Self { bytes, id })
-    }
-
-    /// Tells keys apart in logs and errors, and says nothing of the key.
-    pub fn id(&self) -> &str {
-        &self.id
-    }
-}
-
-impl std::fmt::Debug for MasterKey {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("MasterKey").field("id", &self.id).finish_non_exhaustive()
-    }
-}
-
-/// Makes and unwraps data keys; the only user of the master key.
+/// Makes, wraps and unwraps data keys. What a key service unwrapped is kept in memory for a bounded time.
 pub struct Keyring {
-    master_key_id: String,
-    cipher: Box<Aes256Gcm>,
-    fingerprint_key: SecretBox<[u8; KEY_BYTES]>,
+    /// The first one wraps; all unwrap what they wrapped.
+    providers: Vec<Box<dyn KeyProvider>>,
+    /// How long a data key serves while its key service does not answer.
+    outage: Duration,
+    opened: Mutex<HashMap<(String, Uuid), Opened>>,
+    contact: Mutex<Contact>,
+}
+
+struct Opened {
+    key: Arc<DataKey>,
+    /// It was opened from these bytes: others have to prove themselves.
+    stored: WrappedDataKey,
+    at: Instant,
+}
+
+#[derive(Default)]
+struct Contact {
+    asked_at: Option<Instant>,
+    answered: bool,
+    problem: Option<String>,
+}
+
+/// What is wrong with the key service.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KeyTrouble {
+    pub reason: String,
+    /// It answered before: what it unwrapped then still serves.
+    pub passing: bool,
 }
 
 impl Keyring {
-    pub fn new(master: MasterKey) -> Self {
-        let fingerprint_key = mac(master.bytes.expose_secret(), &[FINGERPRINT_KEY]);
-        Self {
-            cipher: Box::new(Aes256Gcm::new(master.bytes.expose_secret().into())),
-            master_key_id: master.id,
-            fingerprint_key: SecretBox::new(Box::new(fingerprint_key)),
-        }
+    /// `wraps` wraps from now on; `others` only open what they wrapped.
+    pub fn new(wraps: Box<dyn KeyProvider>, others: Vec<Box<dyn KeyProvider>>, outage: Duration) -> Self {
+        let providers = std::iter::once(wraps).chain(others).collect();
+        Self { providers, outage, opened: Mutex::default(), contact: Mutex::default() }
     }
 
-    /// Tells two texts apart without telling what they are: who does not have the key can not even try a guess.
-    pub fn fingerprint(&self, parts: &[&[u8]]) -> [u8; KEY_BYTES] {
-        mac(self.fingerprint_key.expose_secret(), parts)
+    fn current(&self) -> &dyn KeyProvider {
+        self.providers[0].as_ref()
     }
 
-    pub fn master_key_id(&self) -> &str {
-        &self.master_key_id
+    /// Provider and id of the key that wraps from now on.
+    pub fn wraps_with(&self) -> (&'static str, &str) {
+        (self.current().name(), self.current().key_id())
+    }
+
+    /// Whether this process can ask for what this key wrapped.
+    pub fn holds(&self, provider: &str, key_id: &str) -> bool {
+        self.providers.iter().any(|p| p.name() == provider && p.holds(key_id))
     }
 
     /// A new data key for an organisation, ready to be stored.
-    pub fn generate_data_key(&self, org: &str) -> Result<WrappedDataKey, SecretError> {
-        let id = Uuid::now_v7();
-        let mut key = Zeroizing::new([0; KEY_BYTES]);
+    pub async fn generate_data_key(&self, org: &str) -> Result<WrappedDataKey, SecretError> {
+        let mut key = Zeroizing::new([0; 32]);
         random(&mut key)?;
-        let mut wrapped = Vec::with_capacity(128);
-        wrapped.push(FORMAT);
-        seal_into(&mut wrapped, &self.cipher, &wrapping_data(org, id), key.as_slice())?;
-        Ok(WrappedDataKey { id, wrapped, master_key_id: self.master_key_id.clone() })
+        self.wrap(KeyPlace { org, data_key: Uuid::now_v7() }, &key).await
     }
 
-    /// The data key, if it was made for this organisation under this master key. Costs
-    /// microseconds; a caller that opens many secrets of an organisation keeps the result.
-    pub fn unwrap_data_key(&self, org: &str, stored: &WrappedDataKey) -> Result<DataKey, SecretError> {
-        if stored.master_key_id != self.master_key_id {
-            return Err(SecretError::MasterKeyMissing {
-                data_key: stored.id,
-                needs: stored.master_key_id.clone(),
-                has: self.master_key_id.clone(),
-            });
+    /// The same data key, wrapped anew by the key that wraps now. It is proven to open before anybody relies on it.
+    pub async fn rewrap(&self, org: &str, stored: &WrappedDataKey) -> Result<WrappedDataKey, SecretError> {
+        let place = KeyPlace { org, data_key: stored.id };
+        let key = self.unwrap(place, stored).await?;
+        let fresh = self.wrap(place, &key).await?;
+        let proven = self.unwrap(place, &fresh).await?;
+        if bool::from(proven.as_slice().ct_eq(key.as_slice())) {
+            Ok(fresh)
+        } else {
+            Err(SecretError::Unproven(stored.id))
         }
-        let [FORMAT, sealed @ ..] = stored.wrapped.as_slice() else {
-            return Err(SecretError::Format(WHAT));
+    }
+
+    /// The data key, if it was made for this organisation under a master key that is at hand. Without a key service
+    /// this costs microseconds; with one, a caller that opens many secrets of an organisation keeps the result.
+    pub async fn unwrap_data_key(&self, org: &str, stored: &WrappedDataKey) -> Result<Arc<DataKey>, SecretError> {
+        let provider = self.provider_of(stored)?;
+        if let Some(key) = self.remembered(org, stored, FRESH) {
+            return Ok(key);
+        }
+        let opened = self.unwrap(KeyPlace { org, data_key: stored.id }, stored).await;
+        let bytes = match opened {
+            Err(error) if error.is_outage() => return self.remembered(org, stored, self.outage).ok_or(error),
+            other => other?,
         };
-        let bytes = open(&self.cipher, &wrapping_data(org, stored.id), sealed, WHAT)?;
-        let bytes = bytes.as_slice().try_into().map_err(|_| SecretError::Format(WHAT))?;
-        Ok(DataKey::new(stored.id, bytes))
+        let key = Arc::new(DataKey::new(stored.id, &bytes));
+        if provider.is_remote() && !self.outage.is_zero() {
+            let opened = Opened { key: Arc::clone(&key), stored: stored.clone(), at: Instant::now() };
+            self.opened().insert((org.to_owned(), stored.id), opened);
+        }
+        Ok(key)
+    }
+
+    /// What is wrong with the key service, as far as it was asked.
+    pub fn trouble(&self) -> Option<KeyTrouble> {
+        let contact = self.contact();
+        contact.problem.clone().map(|reason| KeyTrouble { reason, passing: contact.answered })
+    }
+
+    /// Forgets data keys in time, and asks a silent key service whether it is there. Runs until it is dropped.
+    pub async fn keep(&self) {
+        loop {
+            self.opened().retain(|_, opened| opened.at.elapsed() < self.outage);
+            let due = self.contact().asked_at.is_none_or(|at| at.elapsed() >= PROBE_INTERVAL);
+            let troubled = self.contact().problem.is_some();
+            if self.current().is_remote() && (due || troubled) {
+                let _ =
+                    self.wrap(KeyPlace { org: INSTALLATION, data_key: Uuid::nil() }, &Zeroizing::new([0; 32])).await;
+            }
+            tokio::time::sleep(SWEEP_INTERVAL).await;
+        }
+    }
+
+    async fn wrap(&self, place: KeyPlace<'_>, key: &KeyBytes) -> Result<WrappedDataKey, SecretError> {
+        let provider = self.current();
+        let wrapping = self.heard(provider, provider.wrap(&place, key).await)?;
+        Ok(WrappedDataKey {
+            id: place.data_key,
+            wrapped: wrapping.wrapped,
+            provider: provider.name().to_owned(),
+            master_key_id: provider.key_id().to_owned(),
+            master_key_version: wrapping.version,
+        })
+    }
+
+    async fn unwrap(&self, place: KeyPlace<'_>, stored: &WrappedDataKey) -> Result<KeyBytes, SecretError> {
+        let provider = self.provider_of(stored)?;
+        self.heard(provider, provider.unwrap(&place, stored).await)
+    }
+
+    /// Remembers how the key service answered.
+    fn heard<T>(&self, provider: &dyn KeyProvider, answer: Result<T, SecretError>) -> Result<T, SecretError> {
+        if provider.is_remote() {
+            let mut contact = self.contact();
+            contact.asked_at = Some(Instant::now());
+            match &answer {
+                Err(error @ (SecretError::Outage { .. } | SecretError::Refused { .. })) => {
+                    contact.problem = Some(error.to_string());
+                }
+                _ => (contact.answered, contact.problem) = (true, None),
+            }
+        }
+        answer
+    }
+
+    fn provider_of(&self, stored: &WrappedDataKey) -> Result<&dyn KeyProvider, SecretError> {
+        let found = self.providers.iter().find(|p| p.name() == stored.provider && p.holds(&stored.master_key_id));
+        found.map(AsRef::as_ref).ok_or_else(|| SecretError::MasterKeyMissing {
+            data_key: stored.id,
+            needs: format!("{}:{}", stored.provider, stored.master_key_id),
+            has: self.providers.iter().map(|p| format!("{}:{}", p.name(), p.key_id())).collect::<Vec<_>>().join(", "),
+        })
+    }
+
+    fn remembered(&self, org: &str, stored: &WrappedDataKey, at_most: Duration) -> Option<Arc<DataKey>> {
+        let opened = self.opened();
+        let found = opened.get(&(org.to_owned(), stored.id))?;
+        (found.stored == *stored && found.at.elapsed() < at_most.min(self.outage)).then(|| Arc::clone(&found.key))
+    }
+
+    fn opened(&self) -> MutexGuard<'_, HashMap<(String, Uuid), Opened>> {
+        self.opened.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn contact(&self) -> MutexGuard<'_, Contact> {
+        self.contact.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl std::fmt::Debug for Keyring {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Keyring").field("master_key_id", &self.master_key_id).finish_non_exhaustive()
+        f.debug_struct("Keyring").field("wraps_with", &self.wraps_with()).finish_non_exhaustive()
     }
-}
-
-fn wrapping_data(org: &str, id: Uuid) -> Vec<u8> {
-    associated_data(DATA_KEY_AAD, &[org.as_bytes(), id.as_bytes()])
-}
-
-/// HMAC-SHA256 over the parts, each after its length, so that no two lists of parts read alike.
-fn mac(key: &[u8; KEY_BYTES], parts: &[&[u8]]) -> [u8; KEY_BYTES] {
-    // A key of one block needs no length check; HMAC pads a shorter one with zeros just so.
-    let mut block = Zeroizing::new([0; 64]);
-    block[..KEY_BYTES].copy_from_slice(key);
-    let mut mac = Hmac::<Sha256>::new((&*block).into());
-    for part in parts {
-        mac.update(&(part.len() as u64).to_be_bytes());
-        mac.update(part);
-    }
-    mac.finalize().into_bytes().into()
-}
-
-/// Hashed with a label of its own, so that the id matches no other use of the key.
-fn key_id(bytes: &SecretBox<[u8; KEY_BYTES]>) -> String {
-    let digest = Sha256::new().chain_update(MASTER_KEY_ID).chain_update(bytes.expose_secret()).finalize();
-    hex::encode(&digest[..4])
 }
 
 #[cfg(test)]
 mod tests {
+    use base64::Engine;
+    use base64::engine::general_purpose::STANDARD;
+    use secrecy::ExposeSecret;
+
+    use super::super::{LocalKeys, MasterKey, SecretAddress};
     use super::*;
-    use crate::secrets::SecretAddress;
 
     fn master(first: u8) -> MasterKey {
-        let mut bytes = [7; KEY_BYTES];
+        let mut bytes = [7; 32];
         bytes[0] = first;
-        MasterKey::from_base64(&BASE64.encode(bytes)).expect("32 bytes")
+        MasterKey::from_base64(&STANDARD.encode(bytes)).expect("32 bytes")
     }
 
-    #[test]
-    fn a_master_key_is_32_bytes_of_base64() {
-        let key = master(1);
-        assert_eq!(key.id().len(), 8);
-        assert_ne!(key.id(), master(2).id());
-        assert_eq!(format!("{key:?}"), format!("MasterKey {{ id: {:?}, .. }}", key.id()));
-        let half = BASE64.encode([1; 16]);
-        for (wrong, says) in [("", "holds 0"), ("c2hvcnQ=", "holds 5"), (&half, "holds 16"), ("%%", "not base64")] {
-            let error = MasterKey::from_base64(wrong).expect_err("must be refused");
-            assert!(error.contains(says) && error.contains("openssl rand"), "{error}");
-        }
-        assert!(MasterKey::from_base64(&BASE64.encode([0; KEY_BYTES])).expect_err("refused").contains("repeated"));
+    fn keyring(current: u8, old: &[u8]) -> Keyring {
+        let keys = LocalKeys::new(master(current), old.iter().map(|first| master(*first)).collect());
+        Keyring::new(Box::new(keys), Vec::new(), Duration::ZERO)
     }
 
-    #[test]
-    fn a_wrapped_key_opens_for_its_organisation_only() {
-        let keyring = Keyring::new(master(1));
-        let stored = keyring.generate_data_key("acme").expect("makes");
-        let address = SecretAddress { org: "acme", datasource_id: Uuid::nil(), key: "k", version: 1 };
-        let sealed = keyring.unwrap_data_key("acme", &stored).and_then(|k| k.seal(&address, &"hunter2".into()));
-        let reopened = keyring.unwrap_data_key("acme", &stored).and_then(|k| k.open(&address, &sealed.expect("seals")));
-        assert_eq!(reopened.expect("opens").expose_secret(), "hunter2");
+    #[tokio::test]
+    async fn a_wrapped_key_opens_for_its_organisation_only() {
+        let keyring = keyring(1, &[]);
+        let stored = keyring.generate_data_key("acme").await.expect("makes");
+        let address = SecretAddress { org: "acme", datasource_id: Uuid::nil(), key: "k", version: 1, reference: false };
+        let key = keyring.unwrap_data_key("acme", &stored).await.expect("opens");
+        let sealed = key.seal(&address, &"hunter2".into()).expect("seals");
+        let again = keyring.unwrap_data_key("acme", &stored).await.expect("opens");
+        assert_eq!(again.open(&address, &sealed).expect("opens").expose_secret(), "hunter2");
 
-        let moved = keyring.unwrap_data_key("evil", &stored).expect_err("must fail");
+        let moved = keyring.unwrap_data_key("evil", &stored).await.expect_err("must fail");
         assert_eq!(moved, SecretError::Tampered("data key"));
         let renamed = WrappedDataKey { id: Uuid::nil(), ..stored };
-        assert!(keyring.unwrap_data_key("acme", &renamed).is_err());
+        assert!(keyring.unwrap_data_key("acme", &renamed).await.is_err());
     }
 
-    #[test]
-    fn a_flipped_bit_anywhere_in_a_wrapped_key_fails() {
-        let keyring = Keyring::new(master(1));
-        let stored = keyring.generate_data_key("acme").expect("makes");
+    #[tokio::test]
+    async fn a_flipped_bit_anywhere_in_a_wrapped_key_fails() {
+        let keyring = keyring(1, &[]);
+        let stored = keyring.generate_data_key("acme").await.expect("makes");
         for position in 0..stored.wrapped.len() {
             let mut changed = stored.clone();
             changed.wrapped[position] ^= 1;
-            assert!(keyring.unwrap_data_key("acme", &changed).is_err(), "byte {position}");
+            assert!(keyring.unwrap_data_key("acme", &changed).await.is_err(), "byte {position}");
             changed.wrapped.truncate(position);
-            assert!(keyring.unwrap_data_key("acme", &changed).is_err(), "{position} bytes");
+            assert!(keyring.unwrap_data_key("acme", &changed).await.is_err(), "{position} bytes");
         }
     }
 
-    #[test]
-    fn a_fingerprint_depends_on_the_key_and_on_where_a_part_ends() {
-        let keyring = Keyring::new(master(1));
-        let print = keyring.fingerprint(&[b"ab", b"c"]);
-        assert_eq!(print, Keyring::new(master(1)).fingerprint(&[b"ab", b"c"]));
-        assert_ne!(print, keyring.fingerprint(&[b"a", b"bc"]));
-        assert_ne!(print, Keyring::new(master(2)).fingerprint(&[b"ab", b"c"]));
+    #[tokio::test]
+    async fn an_old_master_key_opens_what_it_wrapped_until_all_is_wrapped_anew() {
+        let stored = keyring(1, &[]).generate_data_key("acme").await.expect("makes");
+        let both = keyring(2, &[1]);
+        assert!(both.unwrap_data_key("acme", &stored).await.is_ok());
+        let fresh = both.rewrap("acme", &stored).await.expect("wraps");
+        assert_eq!((fresh.id, fresh.master_key_id.as_str()), (stored.id, master(2).id()));
+        let only_new = keyring(2, &[]);
+        assert!(only_new.unwrap_data_key("acme", &fresh).await.is_ok());
+        let error = only_new.unwrap_data_key("acme", &stored).await.expect_err("must fail").to_string();
+        assert!(error.contains(master(1).id()) && error.contains(master(2).id()), "both are named: {error}");
     }
 
-    #[test]
-    fn another_master_key_is_named() {
-        let stored = Keyring::new(master(1)).generate_data_key("acme").expect("makes");
-        let error = Keyring::new(master(2)).unwrap_data_key("acme", &stored).expect_err("must fail");
-        let text = error.to_string();
-        assert!(text.contains(master(1).id()) && text.contains(master(2).id()), "{text}");
+    #[tokio::test]
+    async fn a_fingerprint_depends_on_the_key_and_on_where_a_part_ends() {
+        let keyring = keyring(1, &[]);
+        let (one, other) = (keyring.generate_data_key("a").await, keyring.generate_data_key("a").await);
+        let one = keyring.unwrap_data_key("a", &one.expect("makes")).await.expect("opens");
+        let other = keyring.unwrap_data_key("a", &other.expect("makes")).await.expect("opens");
+        let print = one.fingerprint(&[b"ab", b"c"]);
+        assert_eq!(print, one.fingerprint(&[b"ab", b"c"]));
+        assert_ne!(print, one.fingerprint(&[b"a", b"bc"]));
+        assert_ne!(print, other.fingerprint(&[b"ab", b"c"]));
     }
 }

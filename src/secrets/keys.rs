@@ -1,16 +1,17 @@
 //! Which keys a process starts with. It has them all or it does not start.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use secrecy::{ExposeSecret, SecretString};
 use zeroize::Zeroizing;
 
-use super::MasterKey;
 use super::envelope::{KEY_BYTES, random};
 use super::keyfile::load_or_create;
-use crate::config::Settings;
+use super::{KeyProvider, Keyring, LocalKeys, MasterKey, Vault, VaultTransit};
+use crate::config::{KeyProviderKind, Settings};
 
 /// Whether this is a trial on one machine: its own SQLite file, reachable from this host only.
 /// Only then may the process make its own keys.
@@ -20,7 +21,7 @@ pub fn is_embedded(settings: &Settings) -> bool {
 
 /// The key material of a process.
 pub struct Keys {
-    pub master: MasterKey,
+    pub keyring: Keyring,
     /// Signs and verifies tokens; absent where tokens are verified with a public key.
     pub jwt_secret: Option<SecretString>,
 }
@@ -28,34 +29,88 @@ pub struct Keys {
 impl Keys {
     /// From the settings, else in embedded mode from files that the first run makes.
     pub fn resolve(settings: &Settings, embedded: bool) -> Result<Self, String> {
+        Ok(Self { keyring: Self::keyring(settings, embedded)?, jwt_secret: Self::signing(settings, embedded)? })
+    }
+
+    /// What wraps data keys alone.
+    pub fn keyring(settings: &Settings, embedded: bool) -> Result<Keyring, String> {
+        keyring(settings, embedded)
+    }
+
+    /// The key of tokens alone.
+    pub fn signing(settings: &Settings, embedded: bool) -> Result<Option<SecretString>, String> {
         let auth = &settings.auth;
-        let directory = settings.node.data_dir.join("keys");
-        let master = match &auth.master_key {
-            Some(text) => MasterKey::from_base64(text.expose_secret()).map_err(|e| format!("STUDIO_MASTER_KEY {e}"))?,
-            None if embedded => {
-                let path = directory.join("master.key");
-                let text = load_or_create(&path, generate)?;
-                MasterKey::from_base64(&text).map_err(|e| format!("the key file {} {e}", path.display()))?
-            }
-            None => return Err(missing("master key", "STUDIO_MASTER_KEY")),
-        };
-        let jwt_secret = match &auth.jwt_secret {
-            Some(secret) => Some(secret.clone()),
-            None if auth.jwt_public_key.is_some() || auth.jwks_url.is_some() => None,
-            None if embedded => Some(signing_key(&directory)?),
-            None if auth.oidc_issuers.is_some() => None,
+        match &auth.jwt_secret {
+            Some(secret) => Ok(Some(secret.clone())),
+            None if auth.jwt_public_key.is_some() || auth.jwks_url.is_some() => Ok(None),
+            None if embedded => Ok(Some(signing_key(&settings.node.data_dir.join("keys"))?)),
+            None if auth.oidc_issuers.is_some() => Ok(None),
             None => {
                 let settings = "STUDIO_JWT_SECRET (or STUDIO_JWT_PUBLIC_KEY, STUDIO_JWKS_URL or STUDIO_OIDC_ISSUERS)";
-                return Err(missing("key to verify tokens", settings));
+                Err(missing("key to verify tokens", settings))
             }
+        }
+    }
+}
+
+/// What wraps data keys now, and all that opens what was wrapped before.
+fn keyring(settings: &Settings, embedded: bool) -> Result<Keyring, String> {
+    let own = LocalKeys::from_settings(settings, embedded)?;
+    let keys = &settings.keys;
+    let wraps: Box<dyn KeyProvider> = match keys.key_provider {
+        KeyProviderKind::Local => {
+            let own = own.ok_or_else(|| missing("master key", "STUDIO_MASTER_KEY"))?;
+            return Ok(Keyring::new(Box::new(own), Vec::new(), keys.data_key_cache.0));
+        }
+        KeyProviderKind::Vault => Box::new(VaultTransit::new(Arc::new(Vault::from_settings(keys)?), keys)?),
+        #[cfg(feature = "aws_kms")]
+        KeyProviderKind::AwsKms => Box::new(super::AwsKms::from_settings(keys)?),
+        #[cfg(not(feature = "aws_kms"))]
+        KeyProviderKind::AwsKms => return Err("STUDIO_KEY_PROVIDER: this build lacks the feature aws_kms".into()),
+    };
+    let others = own.into_iter().map(|own| -> Box<dyn KeyProvider> { Box::new(own) }).collect();
+    Ok(Keyring::new(wraps, others, keys.data_key_cache.0))
+}
+
+impl LocalKeys {
+    /// The master keys of the settings: the first one wraps. `None` where there are none.
+    fn from_settings(settings: &Settings, embedded: bool) -> Result<Option<Self>, String> {
+        let named = |name: &str, text: &str| MasterKey::from_base64(text).map_err(|e| format!("{name} {e}"));
+        let from_file = |path: &Path, text: &str| {
+            let name = format!("the key file {}", path.display());
+            let lines = text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'));
+            lines.map(|line| named(&name, line)).collect::<Result<Vec<_>, _>>()
         };
-        Ok(Self { master, jwt_secret })
+        let mut all = Vec::new();
+        if let Some(text) = &settings.auth.master_key {
+            all.push(named("STUDIO_MASTER_KEY", text.expose_secret())?);
+        }
+        if let Some(path) = &settings.keys.master_key_file {
+            let none = || Err(format!("the key file {} (STUDIO_MASTER_KEY_FILE) does not exist", path.display()));
+            all.extend(from_file(path, &load_or_create(path, none)?)?);
+        }
+        if all.is_empty() && embedded && settings.keys.key_provider == KeyProviderKind::Local {
+            let path = settings.node.data_dir.join("keys").join("master.key");
+            all.extend(from_file(&path, &load_or_create(&path, generate)?)?);
+        }
+        if all.is_empty() && settings.keys.key_provider == KeyProviderKind::Local {
+            return Ok(None);
+        }
+        for text in &settings.keys.master_keys_old {
+            all.push(named("STUDIO_MASTER_KEYS_OLD", text.expose_secret())?);
+        }
+        let mut seen = std::collections::HashSet::new();
+        if let Some(twice) = all.iter().find(|key| !seen.insert(key.id().to_owned())) {
+            return Err(format!("the master key {} is given twice; give each one once", twice.id()));
+        }
+        let mut all = all.into_iter();
+        Ok(all.next().map(|current| Self::new(current, all.collect())))
     }
 }
 
 impl std::fmt::Debug for Keys {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Keys").field("master", &self.master).finish_non_exhaustive()
+        f.debug_struct("Keys").field("keyring", &self.keyring).finish_non_exhaustive()
     }
 }
 
@@ -117,7 +172,7 @@ mod tests {
         let dir = tempfile::tempdir().expect("temporary directory");
         let resolve = || Keys::resolve(&settings(dir.path(), &[]), true).expect("keys");
         let (first, second) = (resolve(), resolve());
-        assert_eq!(first.master.id(), second.master.id());
+        assert_eq!(first.keyring.wraps_with(), second.keyring.wraps_with());
         let secret = |keys: &Keys| keys.jwt_secret.as_ref().map(|s| s.expose_secret().to_owned());
         assert_eq!(secret(&first), secret(&second));
         assert!(secret(&first).is_some_and(|s| s.len() >= 32));
@@ -142,9 +197,9 @@ mod tests {
     fn settings_win_over_files_and_wrong_ones_are_named() {
         let dir = tempfile::tempdir().expect("temporary directory");
         let given = format!("--master-key={}", key());
-        let from_settings = Keys::resolve(&settings(dir.path(), &[&given]), true).expect("keys").master;
-        let from_file = Keys::resolve(&settings(dir.path(), &[]), true).expect("keys").master;
-        assert_ne!(from_settings.id(), from_file.id());
+        let from_settings = Keys::resolve(&settings(dir.path(), &[&given]), true).expect("keys").keyring;
+        let from_file = Keys::resolve(&settings(dir.path(), &[]), true).expect("keys").keyring;
+        assert_ne!(from_settings.wraps_with(), from_file.wraps_with());
         let error = Keys::resolve(&settings(dir.path(), &["--master-key=short"]), true).expect_err("refused");
         assert!(error.starts_with("STUDIO_MASTER_KEY must be base64 of 32 bytes"), "{error}");
         assert!(!error.contains("short"), "{error}");

@@ -30,7 +30,7 @@ use crate::graphql::{EmbeddedToken, Gateway};
 use crate::mapping::SinkSection;
 use crate::rate_limit::RateLimits;
 use crate::registry::{Deps, NodeOptions, Registry, Turns, parse_sink};
-use crate::secrets::{Keyring, Keys, Signer, is_embedded};
+use crate::secrets::{External, Keyring, Keys, Signer, is_embedded};
 use crate::sinks::SinkCatalog;
 use crate::store::{DatabaseUrl, Store};
 use crate::telemetry::Metrics;
@@ -86,7 +86,7 @@ impl Server {
             tracing::warn!(%error, "could not prepare event partitions; events go to the default one");
         }
 
-        let keyring = Arc::new(Keyring::new(keys.master));
+        let keyring = Arc::new(keys.keyring);
         let (registry, app) = assemble(&settings, &store, keyring, serve.role, &metrics)?;
         let signer = Signer::from_settings(&settings)?;
         if signer.is_none() && !settings.audit.audit_checkpoint_interval.0.is_zero() {
@@ -150,6 +150,7 @@ impl Server {
                     app.keep_rates(),
                     app.write_refusals(),
                     app.sign_audit(interval),
+                    app.keyring.keep(),
                     authenticator.keep_fresh()
                 )
             })
@@ -204,6 +205,7 @@ fn assemble(
         Deps {
             store: store.clone(),
             keyring: Arc::clone(&keyring),
+            external: External::from_settings(&settings.keys)?,
             connectors: Catalog::standard(),
             sinks: SinkCatalog::standard(),
             egress: Arc::new(Egress::new(settings.registry.egress_allow.clone())),

@@ -1,11 +1,12 @@
 //! The use-cases without a server, for commands that work beside a running one.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::{assemble, plain};
 use crate::app::App;
 use crate::config::{NodeRole, Settings};
-use crate::secrets::{Keyring, MasterKey};
+use crate::secrets::{Keyring, Keys, LocalKeys, MasterKey, is_embedded};
 use crate::store::{DatabaseUrl, Store};
 use crate::telemetry::Metrics;
 
@@ -19,6 +20,16 @@ impl Offline {
     /// Needs no keys: what it is for reads and sets no secret. Who only reads does not migrate
     /// somebody's database either; the embedded one is nobody else's, but has to be there.
     pub async fn open(settings: &Settings, writes: bool) -> Result<Self, String> {
+        let throwaway = LocalKeys::new(MasterKey::throwaway().map_err(|e| e.to_string())?, Vec::new());
+        Self::open_by(settings, writes, Keyring::new(Box::new(throwaway), Vec::new(), Duration::ZERO)).await
+    }
+
+    /// The same with the keys of the settings, for what reads and moves secrets.
+    pub async fn open_with_keys(settings: &Settings) -> Result<Self, String> {
+        Self::open_by(settings, false, Keys::keyring(settings, is_embedded(settings))?).await
+    }
+
+    async fn open_by(settings: &Settings, writes: bool, keyring: Keyring) -> Result<Self, String> {
         settings.check()?;
         let url = DatabaseUrl::from_settings(settings)?;
         let embedded = matches!(url, DatabaseUrl::Sqlite(_));
@@ -39,9 +50,8 @@ impl Offline {
         if let Some(pending) = all.iter().find(|m| !m.applied) {
             return Err(format!("the migration {} is pending; run `datasource-studio migrate up`", pending.name));
         }
-        let keyring = Arc::new(Keyring::new(MasterKey::throwaway().map_err(|e| e.to_string())?));
         let metrics = Metrics::new(settings.node.metrics_max_datasources);
-        let (_, app) = assemble(settings, &store, keyring, NodeRole::Gateway, &metrics)?;
+        let (_, app) = assemble(settings, &store, Arc::new(keyring), NodeRole::Gateway, &metrics)?;
         Ok(Self { app, store })
     }
 

@@ -1,14 +1,14 @@
-//! The wrapped data key of an organisation.
+//! The wrapped data keys of an organisation, and the one of the installation itself.
 
 use sea_orm::prelude::Uuid;
 use sea_orm::sea_query::OnConflict;
 use sea_orm::{ActiveValue::Set, ColumnTrait, EntityTrait, QueryFilter};
 
 use super::entity::data_key::{ActiveModel, Column, Entity, Model};
-use super::{Tx, classify};
-use crate::auth::Authorized;
+use super::{Store, Tx, classify};
 use crate::auth::policy::grant::ManageSecrets;
-use crate::domain::{WrappedDataKey, now};
+use crate::auth::{Actor, Authorized};
+use crate::domain::{Scope, WrappedDataKey, now};
 use crate::error::Result;
 
 impl Tx {
@@ -25,23 +25,55 @@ impl Tx {
 
     /// Stores the first data key of the organisation, unless another writer was first; answers with the one that counts.
     pub async fn keep_data_key(&self, _: &Authorized<ManageSecrets>, key: &WrappedDataKey) -> Result<WrappedDataKey> {
-        let row = ActiveModel {
-            id: Set(key.id),
-            org_id: Set(self.scope.org_id().to_string()),
-            wrapped: Set(key.wrapped.clone()),
-            master_key_id: Set(key.master_key_id.clone()),
-            active: Set(true),
-            created_at: Set(now()),
-        };
-        Entity::insert(row)
+        self.keep_first_key(key).await
+    }
+
+    async fn keep_first_key(&self, key: &WrappedDataKey) -> Result<WrappedDataKey> {
+        Entity::insert(self.row(key, true))
             .on_conflict(OnConflict::new().do_nothing().to_owned())
             .exec_without_returning(&self.db)
             .await
             .map_err(classify)?;
         Ok(self.active_data_key().await?.unwrap_or_else(|| key.clone()))
     }
+
+    pub(super) fn row(&self, key: &WrappedDataKey, active: bool) -> ActiveModel {
+        let at = now();
+        ActiveModel {
+            id: Set(key.id),
+            org_id: Set(self.scope.org_id().to_string()),
+            wrapped: Set(key.wrapped.clone()),
+            provider: Set(key.provider.clone()),
+            master_key_id: Set(key.master_key_id.clone()),
+            master_key_version: Set(key.master_key_version.clone()),
+            active: Set(active),
+            created_at: Set(at),
+            wrapped_at: Set(Some(at)),
+        }
+    }
 }
 
-fn wrapped(row: Model) -> WrappedDataKey {
-    WrappedDataKey { id: row.id, wrapped: row.wrapped, master_key_id: row.master_key_id }
+impl Store {
+    /// The data key of an organisation that is no tenant.
+    pub async fn installation_key(&self, org: &str) -> Result<Option<WrappedDataKey>> {
+        self.read(&Scope::org(org)).await?.active_data_key().await
+    }
+
+    /// Stores that key, unless another node was first; answers with the one that counts.
+    pub async fn keep_installation_key(&self, org: &str, key: &WrappedDataKey) -> Result<WrappedDataKey> {
+        let tx = self.write_as_system(&Actor::system("keys", org)).await?;
+        let key = tx.keep_first_key(key).await?;
+        tx.commit().await?;
+        Ok(key)
+    }
+}
+
+pub(super) fn wrapped(row: Model) -> WrappedDataKey {
+    WrappedDataKey {
+        id: row.id,
+        wrapped: row.wrapped,
+        provider: row.provider,
+        master_key_id: row.master_key_id,
+        master_key_version: row.master_key_version,
+    }
 }

@@ -23,6 +23,7 @@ pub mod node;
 pub mod quota;
 pub mod retention;
 mod roster;
+pub mod rotation;
 pub mod sample;
 pub mod secret;
 pub mod state;

@@ -3,9 +3,11 @@
 
 use std::io::IsTerminal;
 
-use tracing::Subscriber;
+use tracing::{Level, Metadata, Subscriber};
 use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::filter_fn;
 use tracing_subscriber::fmt::MakeWriter;
+use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 
 use crate::config::LogFormat;
@@ -15,6 +17,11 @@ pub fn init(format: LogFormat, filter: &str) -> Result<(), String> {
     subscriber(format, filter, std::io::stderr, std::io::stderr().is_terminal())?
         .try_init()
         .map_err(|e| format!("logging cannot start: {e}"))
+}
+
+/// Whole frames and handshakes of WebSockets, with the tokens and secrets in them: no filter asks for those.
+fn tells_secrets(metadata: &Metadata<'_>) -> bool {
+    metadata.target().starts_with("tungstenite") && *metadata.level() > Level::INFO
 }
 
 type Boxed = Box<dyn Subscriber + Send + Sync>;
@@ -28,9 +35,10 @@ where
     })?;
     let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(writer);
     Ok(match format {
-        LogFormat::Pretty => Box::new(builder.with_ansi(colours).finish()),
+        LogFormat::Pretty => Box::new(builder.with_ansi(colours).finish().with(filter_fn(|m| !tells_secrets(m)))),
         LogFormat::Json => {
-            Box::new(builder.json().flatten_event(true).with_current_span(true).with_span_list(false).finish())
+            let json = builder.json().flatten_event(true).with_current_span(true).with_span_list(false);
+            Box::new(json.finish().with(filter_fn(|m| !tells_secrets(m))))
         }
     })
 }
@@ -94,5 +102,19 @@ mod tests {
             let error = subscriber(LogFormat::Json, filter, std::io::sink, false).err().unwrap_or_default();
             assert!(error.starts_with("STUDIO_LOG") && error.contains(filter), "{filter}: {error:?}");
         }
+    }
+
+    #[test]
+    fn frames_of_sockets_are_never_logged() {
+        let buffer = Buffer::default();
+        let writer = buffer.clone();
+        let subscriber =
+            subscriber(LogFormat::Json, "trace,tungstenite::protocol=trace", move || writer.clone(), false);
+        tracing::subscriber::with_default(subscriber.expect("a valid filter"), || {
+            tracing::trace!(target: "tungstenite::protocol", "a frame with a token");
+            tracing::warn!(target: "tungstenite::protocol", "a warning");
+        });
+        let text = String::from_utf8(buffer.0.lock().expect("not poisoned").clone()).expect("UTF-8");
+        assert!(!text.contains("a token") && text.contains("a warning"), "{text}");
     }
 }

@@ -83,6 +83,8 @@ families! {
         key_fetches: IntCounterVec = "auth_key_fetches_total" { "issuer", "outcome" };
         /// 1 while the keys of an issuer are older than it lets them be, or there are none; else 0.
         keys_outdated: IntGaugeVec = "auth_keys_outdated" { "issuer" };
+        /// Rotations of keys that ended on this node, by what moved; the outcome is "ok" or "error".
+        key_rotations: IntCounterVec = "key_rotations_total" { "kind", "outcome" };
         /// Always 1; the label tells the version that runs.
         build_info: IntGaugeVec = "build_info" { "version" };
     }
@@ -291,6 +293,11 @@ impl Metrics {
     /// To be told before each [`render`](Self::render).
     pub fn db_statements(&self, executed: u64) {
         self.collectors.db_statements.set(i64::try_from(executed).unwrap_or(i64::MAX));
+    }
+
+    /// `kind` is what moved: `master_key` or `data_key`.
+    pub fn key_rotation(&self, kind: &'static str, ok: bool) {
+        self.collectors.key_rotations.with_label_values(&[kind, if ok { "ok" } else { "error" }]).inc();
     }
 
     /// `operation` is a verb such as `set`, `delete` or `open`.

@@ -21,3 +21,4 @@ mod rest;
 mod schema;
 mod sdl;
 mod second_wall;
+mod secrets;

@@ -2,7 +2,7 @@
 
 use async_graphql::{Context, ID, Object, Result, SimpleObject};
 
-use super::{DatasourceEvent, DatasourceState, DatasourceStatus, DatasourceVersion, EventType};
+use super::{DatasourceEvent, DatasourceState, DatasourceStatus, DatasourceVersion, EventType, VersionState};
 use crate::app::{App, OpContext};
 use crate::auth::Permission;
 use crate::domain::paging::PageRequest;
@@ -237,6 +237,29 @@ pub(in crate::graphql) struct DatasourceSecret {
     rotated_at: Option<Timestamp>,
     /// Who gave it its last new value.
     rotated_by: Option<String>,
+    /// Where the value is, if it is kept elsewhere: `vault://path#field` or `env://NAME`.
+    reference: Option<String>,
+    /// The versions that were published with a value of it, newest first.
+    used_by: Vec<SecretUse>,
+}
+
+/// A version that was published with a value of a secret.
+#[derive(SimpleObject)]
+pub(in crate::graphql) struct SecretUse {
+    /// The version of the configuration.
+    version: i32,
+    /// Where that version is in its life.
+    state: VersionState,
+    /// The value that it is pinned to.
+    secret_version: i32,
+    /// The nodes on which workers run it.
+    nodes: Vec<String>,
+}
+
+impl From<domain::SecretUse> for SecretUse {
+    fn from(u: domain::SecretUse) -> Self {
+        Self { version: u.version, state: u.state.into(), secret_version: u.secret_version, nodes: u.nodes }
+    }
 }
 
 impl From<domain::SecretInfo> for DatasourceSecret {
@@ -248,6 +271,8 @@ impl From<domain::SecretInfo> for DatasourceSecret {
             created_by: s.created_by,
             rotated_at: s.rotated_at,
             rotated_by: s.rotated_by,
+            reference: s.reference,
+            used_by: s.used_by.into_iter().map(Into::into).collect(),
         }
     }
 }

@@ -249,3 +249,25 @@ mirror! {
         Dropped,
     }
 }
+
+mirror! {
+    /// What a key rotation moves.
+    RotationKind of domain::RotationKind {
+        /// Data keys are wrapped anew by the current master key; secrets stay as they are.
+        MasterKey,
+        /// Secrets move to a new data key.
+        DataKey,
+    }
+}
+
+mirror! {
+    /// How far a key rotation is.
+    RotationStatus of domain::RotationStatus {
+        /// It goes on, or waits for its next try.
+        Running,
+        /// All moved.
+        Succeeded,
+        /// Some could not be moved, and stay under their old key.
+        Failed,
+    }
+}

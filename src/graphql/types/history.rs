@@ -96,12 +96,12 @@ impl AuditEntry {
         self.0.field.as_deref()
     }
 
-    /// Its value before; always null for a secret.
+    /// Its value before; of a secret never more than its version.
     async fn old_value(&self) -> Json<&Value> {
         Json(&self.0.old_value)
     }
 
-    /// Its value after; always null for a secret.
+    /// Its value after; of a secret never more than its version.
     async fn new_value(&self) -> Json<&Value> {
         Json(&self.0.new_value)
     }

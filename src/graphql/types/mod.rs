@@ -13,7 +13,7 @@ pub(super) use datasource::{Datasource, DatasourceMetadata, DatasourceSecret};
 pub(super) use diff::{Change, DatasourceVersionDiff};
 pub(super) use enums::{
     ApprovalState, AuditOutcome, CircuitState, DatasourceStatus, DeadLetterScope, DesiredState, DiffOp, EventType,
-    JobKind, JobStatus, LogLevel, Role, VersionState, WorkerStatus,
+    JobKind, JobStatus, LogLevel, Role, RotationKind, RotationStatus, VersionState, WorkerStatus,
 };
 pub(super) use history::{AuditEntry, DatasourceEvent};
 pub(super) use state::{DatasourceMetric, DatasourceState};

@@ -10,12 +10,12 @@ use tokio::task::JoinHandle;
 
 use super::fsm::{Action, Failure, Fsm, Input, Spec};
 use super::reload::Reload;
-use crate::domain::{DatasourceStatus, EventType, LogLevel, WorkerStatus};
+use crate::domain::{DatasourceStatus, EventType, LogLevel, SecretPins, WorkerStatus};
 use crate::mapping::Retry;
 use crate::registry::Shared;
 use crate::registry::live::View;
 use crate::registry::stats::Stats;
-use crate::registry::worker::{Built, Running, Subject, Turn, build};
+use crate::registry::worker::{Built, Replaced, Running, SECRETS_REFUSED, Subject, Turn, build};
 use crate::store::NewEvent;
 use crate::store::lease::Lease;
 use crate::store::worker::{Fenced, Report};
@@ -91,6 +91,7 @@ pub fn spawn(shared: Arc<Shared>, subject: Subject, stats: Arc<Stats>) -> Handle
         starting: None,
         built: None,
         running: None,
+        pins: SecretPins::new(),
         wanted: None,
         reported: None,
         report_again: None,
@@ -114,6 +115,8 @@ struct Supervisor {
     starting: Option<(Spec, JoinHandle<Result<Built, Failure>>)>,
     built: Option<Built>,
     running: Option<(Spec, Running)>,
+    /// The values that the secrets of what runs have.
+    pins: SecretPins,
     wanted: Option<Spec>,
     reported: Option<Reported>,
     /// The database did not take the last report.
@@ -229,7 +232,10 @@ impl Supervisor {
             Action::Start(spec) => {
                 let (shared, subject) = (Arc::clone(&self.shared), self.subject.clone());
                 let (stats, view) = (Arc::clone(&self.stats), Arc::clone(&self.view));
-                let replaces = self.running.as_ref().map(|(running, _)| running.version);
+                let replaces = self
+                    .running
+                    .as_ref()
+                    .map(|(running, _)| Replaced { version: running.version, pins: self.pins.clone() });
                 let task =
                     tokio::spawn(async move { build(&shared.deps, &subject, spec, replaces, stats, view).await });
                 self.starting = Some((spec, task));
@@ -250,6 +256,7 @@ impl Supervisor {
             Action::Switch => {
                 let built = self.built.take()?;
                 let (spec, push) = (built.spec, built.is_push());
+                let pins = built.pins.clone();
                 let mut old = self.running.take();
                 let from = old.as_ref().map(|(spec, _)| *spec);
                 let mut drained = None;
@@ -264,11 +271,12 @@ impl Supervisor {
                         }
                         self.view.log(LogLevel::Info, Some(spec.version), None, "worker started");
                         self.running = Some((spec, running));
+                        let secrets = std::mem::replace(&mut self.pins, pins) != self.pins;
                         if let Some((_, running)) = old {
                             drained = Some(running.drain(grace).await);
                         }
                         if let (Some(from), Some(drained)) = (from, drained) {
-                            let reload = Reload { from, to: spec, drained };
+                            let reload = Reload { from, to: spec, secrets, drained };
                             self.view.log(LogLevel::Info, Some(spec.version), None, &reload.to_string());
                             self.reload = Some(reload);
                         }
@@ -390,7 +398,7 @@ impl Supervisor {
                 if let (Some(kept), Some(failed)) = (self.fsm.running(), now.failed)
                     && kept != failed
                 {
-                    payload["reload"] = super::reload::kept(kept, failed);
+                    payload["reload"] = super::reload::kept(kept, failed, f.code == SECRETS_REFUSED);
                 }
                 vec![event(EventType::WorkerError, version, payload)]
             }

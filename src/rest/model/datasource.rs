@@ -7,7 +7,7 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::version::DatasourceVersion;
-use super::words::{CircuitState, DatasourceStatus, DesiredState, WorkerStatus};
+use super::words::{CircuitState, DatasourceStatus, DesiredState, VersionState, WorkerStatus};
 use crate::app;
 use crate::domain;
 
@@ -240,6 +240,30 @@ pub(in crate::rest) struct DatasourceSecret {
     rotated_at: Option<DateTime<Utc>>,
     /// Who gave it its last new value.
     rotated_by: Option<String>,
+    /// Where the value is, if it is kept elsewhere: `vault://path#field` or `env://NAME`.
+    reference: Option<String>,
+    /// The versions that were published with a value of it, newest first.
+    used_by: Vec<SecretUse>,
+}
+
+/// A version that was published with a value of a secret.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(in crate::rest) struct SecretUse {
+    /// The version of the configuration.
+    version: i32,
+    /// Where that version is in its life.
+    state: VersionState,
+    /// The value that it is pinned to.
+    secret_version: i32,
+    /// The nodes on which workers run it.
+    nodes: Vec<String>,
+}
+
+impl From<domain::SecretUse> for SecretUse {
+    fn from(u: domain::SecretUse) -> Self {
+        Self { version: u.version, state: u.state.into(), secret_version: u.secret_version, nodes: u.nodes }
+    }
 }
 
 /// A secret that was just set.
@@ -267,6 +291,8 @@ impl From<domain::SecretInfo> for DatasourceSecret {
             created_by: s.created_by,
             rotated_at: s.rotated_at,
             rotated_by: s.rotated_by,
+            reference: s.reference,
+            used_by: s.used_by.into_iter().map(Into::into).collect(),
         }
     }
 }

@@ -175,10 +175,14 @@ pub(in crate::rest) struct SetSecret {
     /// The key that configurations name.
     #[schema(pattern = r"^[A-Za-z0-9_.\-]{1,128}$")]
     pub(in crate::rest) key: String,
-    /// The value; no answer ever has it. At most 65,536 bytes.
-    #[serde(deserialize_with = "secret")]
-    #[schema(value_type = String, min_length = 1, max_length = 65536, format = Password)]
-    pub(in crate::rest) value: SecretString,
+    /// The value; no answer ever has it. At most 65,536 bytes. Either this or `reference`.
+    #[serde(default, deserialize_with = "secret")]
+    #[schema(value_type = Option<String>, min_length = 1, max_length = 65536, format = Password)]
+    pub(in crate::rest) value: Option<SecretString>,
+    /// Where the value is kept instead: `vault://path#field` or `env://NAME`, as far as this server allows it.
+    /// It is fetched whenever a worker starts.
+    #[schema(max_length = 512)]
+    pub(in crate::rest) reference: Option<String>,
     /// Also let the published version run with it, at once.
     #[serde(default)]
     pub(in crate::rest) repin: bool,
@@ -231,9 +235,9 @@ fn present<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> R
 }
 
 /// The usual refusal of a wrong type repeats the value.
-fn secret<'de, D: Deserializer<'de>>(deserializer: D) -> Result<SecretString, D::Error> {
+fn secret<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<SecretString>, D::Error> {
     match Value::deserialize(deserializer)? {
-        Value::String(text) => Ok(text.into()),
+        Value::String(text) => Ok(Some(text.into())),
         _ => Err(serde::de::Error::custom("must be a string")),
     }
 }

@@ -7,6 +7,7 @@ mod delivery;
 mod grants;
 mod history;
 mod input;
+mod keys;
 mod registry;
 mod test_run;
 mod version;
@@ -29,6 +30,7 @@ pub(super) use input::{
     Action, CheckConfig, CloneDatasource, CreateDatasource, CreateVersion, Publish, Rollback, SetSecret,
     TestDatasource, UpdateDatasource, UpdateMetadata,
 };
+pub(super) use keys::{EncryptionKeys, KeyRotation, RetiredKeys, RotateKeys};
 pub(super) use registry::Registry;
 pub(super) use test_run::{TestResult, TestSample};
 pub(super) use version::{DatasourceVersion, VersionDiff};

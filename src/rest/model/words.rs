@@ -50,6 +50,8 @@ words! {
     LogLevel: "How much a log line matters; each level includes those before it.",
     Outcome: "How an audited attempt ended.",
     Role: "What a caller may do; each role may do all that the one before it may.",
+    RotationKind: "What a key rotation moves.",
+    RotationStatus: "How far a key rotation is.",
     VersionState: "Where a version is in its life.",
     WorkerStatus: "What the registry last saw of a worker.",
 }

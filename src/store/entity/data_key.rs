@@ -9,7 +9,10 @@ pub struct Model {
     pub id: Uuid,
     pub org_id: String,
     pub wrapped: Vec<u8>,
+    pub provider: String,
     pub master_key_id: String,
+    pub master_key_version: Option<String>,
+    pub wrapped_at: Option<Timestamp>,
     pub active: bool,
     pub created_at: Timestamp,
 }

@@ -12,6 +12,7 @@ pub(super) mod dead_letter;
 pub(super) mod event;
 pub(super) mod idempotency_key;
 pub(super) mod job;
+pub(super) mod key_rotation;
 pub(super) mod node;
 pub(super) mod org;
 pub(super) mod org_quota;

@@ -14,6 +14,7 @@ pub struct Model {
     pub version: i32,
     pub ciphertext: Option<Vec<u8>>,
     pub data_key_id: Uuid,
+    pub reference: Option<String>,
     pub created_at: Timestamp,
     pub created_by: String,
     pub deleted_at: Option<Timestamp>,

@@ -26,6 +26,7 @@ async fn assert_hidden(caller: &Client, id: &str) {
         "/id" | "/input/id" | "/ids/0" => Some(json!(id)),
         "/config" | "/input/config" => Some(open_webhook(json!({}))),
         "/input/range/file" => Some(json!("payloads.jsonl")),
+        "/input/value" => Some(json!("of no use")),
         "/input/payload" if operation.ends_with("testDatasource") => Some(json!({})),
         _ => None,
     });

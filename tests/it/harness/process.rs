@@ -32,6 +32,17 @@ impl Process {
 
     /// Starts `serve` with its log in a place where a test can read it.
     pub fn spawn_logging_to(logs: Stdio, database: &Database, data_dir: &std::path::Path, flags: &[&str]) -> Self {
+        Self::spawn_with(logs, database, data_dir, flags, &[])
+    }
+
+    /// The same with more in its environment.
+    pub fn spawn_with(
+        logs: Stdio,
+        database: &Database,
+        data_dir: &std::path::Path,
+        flags: &[&str],
+        environment: &[(&str, &str)],
+    ) -> Self {
         let port = free_port();
         let mut command = Command::new(env!("CARGO_BIN_EXE_datasource-studio"));
         command
@@ -43,6 +54,7 @@ impl Process {
             .env("STUDIO_JWT_SECRET", JWT_SECRET)
             .env("STUDIO_MASTER_KEY", MASTER_KEY)
             .env("STUDIO_EGRESS_ALLOW", "127.0.0.1")
+            .envs(environment.iter().copied())
             .stdout(Stdio::null())
             .stderr(logs);
         if let Some(url) = &database.url {

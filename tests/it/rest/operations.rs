@@ -93,6 +93,7 @@ impl Operation {
                 json!({ "principalKind": "user", "principal": "ada", "role": "viewer", "projectId": "default" })
             }
             "createApiKey" => json!({ "name": "sample" }),
+            "rotateKeys" => json!({ "kind": "data_key" }),
             "setDatasourceLogLevel" => json!({ "level": "info" }),
             other => panic!("{other} needs a body: give it one here"),
         };

@@ -27,12 +27,17 @@ export type ArchiveDatasourceInput = {
 
 /** Narrows the audit log. */
 export type AuditFilterInput = {
-  /** Of this action, by the name of its event (such as `publish`). */
+  /**
+   * Of this action, by the name of its event (such as `publish`); for what was refused, of its operation
+   * (such as `publishDatasource`).
+   */
   action?: string | null | undefined;
   /** By this actor. */
   actor?: string | null | undefined;
   /** About this datasource. */
   datasourceId?: string | number | null | undefined;
+  /** That ended so. */
+  outcome?: AuditOutcome | null | undefined;
 };
 
 /** How an audited attempt ended. */
@@ -413,10 +418,15 @@ export type SetDatasourceSecretInput = {
   key: string;
   /** Why; for the audit log. */
   reason?: string | null | undefined;
+  /**
+   * Where the value is kept instead: `vault://path#field` or `env://NAME`, as far as this server allows it.
+   * It is fetched whenever a worker starts.
+   */
+  reference?: string | null | undefined;
   /** Also let the published version run with it, at once. Otherwise that version keeps the value that it was published with. */
   repin?: boolean;
-  /** The value; it can never be read back. */
-  value: string;
+  /** The value; it can never be read back. Either this or `reference`. */
+  value?: string | null | undefined;
 };
 
 /** What to test, and on what. */

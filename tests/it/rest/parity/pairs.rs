@@ -52,7 +52,7 @@ macro_rules! version {
 
 macro_rules! secret {
     () => {
-        "key version createdAt createdBy rotatedAt rotatedBy"
+        "key version createdAt createdBy rotatedAt rotatedBy reference usedBy { version state secretVersion }"
     };
 }
 
@@ -496,6 +496,34 @@ pub const PAIRS: &[Pair] = &[
         variables: |id| json!({ "input": { "id": id, "level": "DEBUG", "duration": "1m", "reason": "parity" } }),
         result: "/setDatasourceLogLevel/datasource",
         call: |id| post(id, "/log-level", json!({ "level": "debug", "duration": "1m", "reason": "parity" })),
+        ..BASE
+    },
+    Pair {
+        graphql: "Query.encryptionKeys",
+        rest: "encryptionKeys",
+        query: "query { encryptionKeys { provider masterKey } }",
+        variables: |_| json!({}),
+        result: "/encryptionKeys",
+        call: |_| (Method::GET, "/api/v1/keys".to_owned(), Value::Null),
+        ..BASE
+    },
+    Pair {
+        graphql: "Mutation.retireKeys",
+        rest: "retireKeys",
+        query: "mutation($input: RetireKeysInput!) { retireKeys(input: $input) { retired } }",
+        variables: |_| json!({ "input": reason() }),
+        result: "/retireKeys",
+        call: |_| (Method::POST, "/api/v1/keys/retire".to_owned(), reason()),
+        ..BASE
+    },
+    // The last one: a rotation goes on for a moment, and who retires keys has to wait for its end.
+    Pair {
+        graphql: "Mutation.rotateKeys",
+        rest: "rotateKeys",
+        query: "mutation($input: RotateKeysInput!) { rotateKeys(input: $input) { rotation { reason createdBy } } }",
+        variables: |_| json!({ "input": { "kind": "MASTER_KEY", "reason": "parity" } }),
+        result: "/rotateKeys/rotation",
+        call: |_| (Method::POST, "/api/v1/keys/rotate".to_owned(), json!({ "kind": "master_key", "reason": "parity" })),
         ..BASE
     },
 ];
