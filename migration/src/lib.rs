@@ -92,6 +92,20 @@ impl MigratorTrait for Migrator {
                 down: include_str!("../sql/010_quotas.down.sql"),
                 ..Scripted::default()
             }),
+            Box::new(Scripted {
+                name: "011_key_reach",
+                common_up: include_str!("../sql/011_key_reach.up.sql"),
+                postgres_up: include_str!("../sql/011_key_reach.up.postgres.sql"),
+                sqlite_up: include_str!("../sql/011_key_reach.up.sqlite.sql"),
+                down: include_str!("../sql/011_key_reach.down.sql"),
+                ..Scripted::default()
+            }),
+            Box::new(Scripted {
+                name: "011_revocation_end",
+                postgres_up: include_str!("../sql/011_revocation_end.up.postgres.sql"),
+                postgres_down: include_str!("../sql/011_revocation_end.down.postgres.sql"),
+                ..Scripted::default()
+            }),
         ]
     }
 }

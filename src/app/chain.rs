@@ -131,13 +131,15 @@ impl App {
         }
     }
 
-    /// Walks the chain of the organisation from end to end.
+    /// Walks the chain of the organisation from end to end. One that left no trace at all is not found: an empty chain
+    /// would hold for every name that is misspelt.
     pub async fn verify_audit(&self, ctx: &OpContext, known: &[PublicKey]) -> Result<Verified> {
         let proof = ctx.authorize::<ReadAudit>()?;
         let tx = self.store.read(proof.scope()).await?;
         let mut verifier = Verifier::begin(proof.scope().org_id(), 1, GENESIS, known);
         // Read first: one that is made meanwhile is of an entry that may not have been read.
         let checkpoints = tx.checkpoints(&proof, 0).await?;
+        let unsigned = checkpoints.is_empty();
         let mut checkpoints = checkpoints.iter().peekable();
         let mut at_end = false;
         loop {
@@ -157,7 +159,11 @@ impl App {
                 at_end = false;
                 continue;
             }
-            let head = tx.chain_head(&proof).await?.unwrap_or(ChainHead { seq: 0, hash: GENESIS.to_owned() });
+            let head = tx.chain_head(&proof).await?;
+            if head.is_none() && unsigned && verifier.walk.entries() == 0 {
+                return Err(Error::not_found(&format!("organisation {:?}", verifier.org)));
+            }
+            let head = head.unwrap_or(ChainHead { seq: 0, hash: GENESIS.to_owned() });
             // Somebody may have added entries between the two questions; then they are there at the next look.
             if head.seq > verifier.walk.last() && !at_end {
                 at_end = true;

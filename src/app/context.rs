@@ -32,11 +32,6 @@ impl OpContext {
         policy::authorize(&self.actor)
     }
 
-    /// For what is not of single rows: grants do not count.
-    pub(super) fn authorize_by_token<P: Grant>(&self) -> Result<Authorized<P>> {
-        policy::authorize_by_token(&self.actor)
-    }
-
     /// A further permission on a datasource that the use-case has read.
     pub(super) fn authorize_on<P: Grant>(&self, row: &Datasource) -> Result<Authorized<P>> {
         policy::authorize_on(&self.actor, &row.tenant, row.id)

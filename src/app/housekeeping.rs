@@ -19,6 +19,8 @@ pub struct Retention {
     pub dead_letters_max: u64,
     /// How often this is looked after.
     pub interval: Duration,
+    /// How long a token is still accepted after its `exp`, and its revocation kept.
+    pub token_leeway: Duration,
 }
 
 impl App {
@@ -60,7 +62,7 @@ impl App {
         if forgotten > 0 {
             tracing::debug!(forgotten, "forgot old idempotency keys");
         }
-        self.store.forget_revoked_tokens(now()).await?;
+        self.store.forget_revoked_tokens(self.directory.revoked_until()).await?;
         self.store.forget_nodes(now() - DEAD_NODES_KEPT).await?;
         Ok(())
     }

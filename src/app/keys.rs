@@ -5,12 +5,11 @@ use uuid::Uuid;
 
 use super::change::check_comment;
 use super::{App, OpContext};
-use crate::auth::Authorized;
 use crate::auth::policy::grant::ManageKeys;
 use crate::domain::{
     DataKeyInfo, FieldChange, KeyRotation, MasterKeyUse, Outcome, RotationKind, RotationStatus, Tenant, now,
 };
-use crate::error::{Error, ErrorCode, Result};
+use crate::error::{Error, Result};
 use crate::store::{NewAudit, Tx};
 
 /// How many rotations are shown.
@@ -39,7 +38,7 @@ pub struct MasterKeyState {
 
 impl App {
     pub async fn encryption_keys(&self, ctx: &OpContext) -> Result<EncryptionKeys> {
-        let proof = whole_org(ctx)?;
+        let proof = ctx.authorize::<ManageKeys>()?;
         let tx = self.store.read(proof.scope()).await?;
         let (provider, master_key) = self.keyring.wraps_with();
         let held = |key: DataKeyInfo| {
@@ -57,7 +56,7 @@ impl App {
 
     /// Moves what the organisation has to a new key, in the background. Asked while that goes on, it answers with it.
     pub async fn rotate_keys(&self, ctx: &OpContext, kind: RotationKind, reason: Option<&str>) -> Result<KeyRotation> {
-        let proof = whole_org(ctx)?;
+        let proof = ctx.authorize::<ManageKeys>()?;
         check_comment("/reason", reason)?;
         let org = proof.scope().org_id();
         // Made before the transaction: a key service may take its time.
@@ -109,7 +108,7 @@ impl App {
 
     /// Forgets the data keys that seal nothing any more; answers with them.
     pub async fn retire_keys(&self, ctx: &OpContext, reason: Option<&str>) -> Result<Vec<DataKeyInfo>> {
-        let proof = whole_org(ctx)?;
+        let proof = ctx.authorize::<ManageKeys>()?;
         check_comment("/reason", reason)?;
         let mut tx = ctx.begin(&self.store, &proof).await?;
         if tx.open_rotation().await?.is_some() {
@@ -152,18 +151,6 @@ impl App {
             "{} data keys are wrapped by the {} master key {}, which this server does not have",
             missing.data_keys, missing.provider, missing.master_key_id
         ))
-    }
-}
-
-/// Keys belong to the organisation, so a token for some of its projects does not reach them.
-fn whole_org(ctx: &OpContext) -> Result<Authorized<ManageKeys>> {
-    let proof = ctx.authorize::<ManageKeys>()?;
-    match proof.scope().project_ids() {
-        None => Ok(proof),
-        Some(_) => {
-            let message = "keys belong to the whole organisation, and your token covers only projects of it";
-            Err(Error::new(ErrorCode::Forbidden, message))
-        }
     }
 }
 

@@ -94,7 +94,7 @@ impl App {
     ) -> Self {
         let test_slots = Arc::new(tokio::sync::Semaphore::new(test_run::CONCURRENT_RUNS));
         let refusals = Arc::new(refused::Refusals::new(Arc::clone(&metrics)));
-        let directory = Arc::new(access::Directory::new(store.clone()));
+        let directory = Arc::new(access::Directory::new(store.clone(), retention.token_leeway));
         Self {
             store,
             keyring,

@@ -11,7 +11,7 @@ use crate::error::Result;
 impl App {
     /// Every node that is known, with how many of the caller's workers it has.
     pub async fn nodes(&self, ctx: &OpContext) -> Result<Vec<(Node, u64)>> {
-        let proof = ctx.authorize_by_token::<ReadRegistry>()?;
+        let proof = ctx.authorize::<ReadRegistry>()?;
         let nodes = self.store.nodes().await?;
         let mut counts = self.store.read(proof.scope()).await?.workers_by_node().await?;
         Ok(nodes
@@ -28,7 +28,7 @@ impl App {
         filter: &WorkerFilter,
         page: &PageRequest<(Uuid, u16)>,
     ) -> Result<Page<Worker>> {
-        let proof = ctx.authorize_by_token::<ReadRegistry>()?;
+        let proof = ctx.authorize::<ReadRegistry>()?;
         self.store.read(proof.scope()).await?.workers(filter, page).await
     }
 }

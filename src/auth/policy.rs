@@ -5,16 +5,15 @@
 
 use std::fmt;
 use std::marker::PhantomData;
-use std::sync::Arc;
 
 use uuid::Uuid;
 
 use super::Actor;
-use crate::domain::{Role, Scope, Tenant};
+use crate::domain::{AccessGrant, Role, Scope, Tenant};
 use crate::error::{Error, ErrorCode, Result};
 
 macro_rules! permissions {
-    ($($(#[$doc:meta])* $name:ident = $text:literal needs $role:ident),+ $(,)?) => {
+    ($($(#[$doc:meta])* $name:ident = $text:literal needs $role:ident over $over:ident),+ $(,)?) => {
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
         pub enum Permission { $($(#[$doc])* $name),+ }
 
@@ -29,6 +28,11 @@ macro_rules! permissions {
             pub const fn role(self) -> Role {
                 match self { $(Self::$name => Role::$role),+ }
             }
+
+            /// What that role must be over.
+            pub const fn over(self) -> Over {
+                match self { $(Self::$name => Over::$over),+ }
+            }
         }
 
         /// One type per permission, to tell proofs apart.
@@ -40,35 +44,46 @@ macro_rules! permissions {
     };
 }
 
+/// What a role must be over to give a permission; each asks for more than the one before it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Over {
+    /// Single rows: by the token, or by a grant on the datasource or its project.
+    Rows,
+    /// What is of no single row: by the token alone.
+    Token,
+    /// What the whole organisation has but once: by a token that is not limited to projects of it.
+    Organisation,
+}
+
 permissions! {
     /// See the catalog, versions, state, metrics, events, test results and secret keys.
-    Read = "datasource:read" needs Viewer,
+    Read = "datasource:read" needs Viewer over Rows,
     /// Create and edit drafts.
-    Edit = "datasource:edit" needs Operator,
+    Edit = "datasource:edit" needs Operator over Rows,
     /// Run a configuration on a sample.
-    Test = "datasource:test" needs Operator,
+    Test = "datasource:test" needs Operator over Rows,
     /// Start, stop, restart and backfill.
-    Operate = "datasource:operate" needs Operator,
+    Operate = "datasource:operate" needs Operator over Rows,
     /// See, edit, replay and discard dead letters.
-    HandleDeadLetters = "dead_letter:handle" needs Operator,
+    HandleDeadLetters = "dead_letter:handle" needs Operator over Rows,
     /// See the nodes, and which worker runs where.
-    ReadRegistry = "registry:read" needs Operator,
+    ReadRegistry = "registry:read" needs Operator over Token,
     /// Publish and roll back.
-    Publish = "datasource:publish" needs Admin,
+    Publish = "datasource:publish" needs Admin over Rows,
     /// Archive and restore.
-    Archive = "datasource:archive" needs Admin,
+    Archive = "datasource:archive" needs Admin over Rows,
     /// Set, delete and re-pin secrets.
-    ManageSecrets = "secret:manage" needs Admin,
+    ManageSecrets = "secret:manage" needs Admin over Rows,
     /// See, rotate and retire encryption keys.
-    ManageKeys = "key:manage" needs Admin,
+    ManageKeys = "key:manage" needs Admin over Organisation,
     /// Write everything out as files.
-    Export = "datasource:export" needs Admin,
+    Export = "datasource:export" needs Admin over Rows,
     /// Change the governance metadata of a datasource that is or was live.
-    ManageMetadata = "metadata:manage" needs Admin,
+    ManageMetadata = "metadata:manage" needs Admin over Rows,
     /// Manage grants, service accounts and their keys, and revoke tokens.
-    ManageAccess = "access:manage" needs Admin,
+    ManageAccess = "access:manage" needs Admin over Token,
     /// Read the audit log.
-    ReadAudit = "audit:read" needs Admin,
+    ReadAudit = "audit:read" needs Admin over Rows,
 }
 
 /// A permission at the type level.
@@ -118,12 +133,20 @@ pub fn allows(role: Role, permission: Permission) -> bool {
     role >= permission.role()
 }
 
+/// Whether the token alone gives a permission, wherever it reaches.
+pub fn by_token(actor: &Actor, permission: Permission) -> bool {
+    let limited = actor.scope.project_ids().is_some();
+    allows(actor.role, permission) && !(limited && permission.over() == Over::Organisation)
+}
+
 /// Where an actor has a permission: within the token's scope if its role allows it, and where a grant does.
 /// `None` is nowhere.
 pub fn scope_of(actor: &Actor, permission: Permission) -> Option<Scope> {
-    let by_token = allows(actor.role, permission);
+    let by_token = by_token(actor, permission);
     let org = actor.scope.org_id();
-    let granted = || actor.grants.iter().filter(|g| allows(g.role, permission) && g.tenant.org == *org);
+    let counts =
+        |g: &&AccessGrant| permission.over() == Over::Rows && allows(g.role, permission) && g.tenant.org == *org;
+    let granted = || actor.grants.iter().filter(counts);
     if by_token && (actor.scope.project_ids().is_none() || granted().next().is_none()) {
         return Some(actor.scope.clone());
     }
@@ -142,28 +165,33 @@ pub fn allows_on(actor: &Actor, permission: Permission, tenant: &Tenant, datasou
 
 /// Whether an actor has a permission on anything at all.
 pub fn allows_somewhere(actor: &Actor, permission: Permission) -> Result<()> {
-    match scope_of(actor, permission) {
-        Some(_) => Ok(()),
-        None => Err(refusal(actor.highest_role(), permission.role())),
-    }
+    scope_of(actor, permission).map(drop).ok_or_else(|| refused_everywhere(actor, permission))
 }
 
 pub fn authorize<P: Grant>(actor: &Actor) -> Result<Authorized<P>> {
     match scope_of(actor, P::PERMISSION) {
         Some(scope) => Ok(Authorized { actor: actor.clone(), scope, permission: PhantomData }),
-        None => Err(refusal(actor.highest_role(), P::PERMISSION.role())),
+        None => Err(refused_everywhere(actor, P::PERMISSION)),
     }
-}
-
-/// The same for what is not of single rows: a grant does not count.
-pub fn authorize_by_token<P: Grant>(actor: &Actor) -> Result<Authorized<P>> {
-    authorize(&Actor { grants: Arc::default(), ..actor.clone() })
 }
 
 /// The same on one datasource that the actor is seen to reach already.
 pub fn authorize_on<P: Grant>(actor: &Actor, tenant: &Tenant, datasource: Uuid) -> Result<Authorized<P>> {
     let proof = authorize::<P>(actor)?;
     if proof.scope.reaches(tenant, datasource) { Ok(proof) } else { Err(refused_here(P::PERMISSION.role())) }
+}
+
+/// Names what is missing: the role, or the rest of the organisation.
+fn refused_everywhere(actor: &Actor, permission: Permission) -> Error {
+    match permission.over() {
+        Over::Rows => refusal(actor.highest_role(), permission.role()),
+        Over::Organisation if allows(actor.role, permission) => {
+            let message =
+                format!("{} is for the whole organisation; your token covers only projects of it", permission.as_str());
+            Error::new(ErrorCode::Forbidden, message)
+        }
+        Over::Token | Over::Organisation => refusal(actor.role, permission.role()),
+    }
 }
 
 /// The same words wherever a role is too low.

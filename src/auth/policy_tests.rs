@@ -4,7 +4,7 @@ use proptest::prelude::*;
 use uuid::Uuid;
 
 use super::*;
-use crate::domain::{AccessGrant, PrincipalKind, now};
+use crate::domain::{PrincipalKind, now};
 
 const ORGS: [&str; 2] = ["acme", "globex"];
 const PROJECTS: [&str; 3] = ["north", "south", "west"];
@@ -63,7 +63,13 @@ proptest! {
         actor in actor(), tenant in tenant(), id in id(), number in 0..Permission::ALL.len(),
     ) {
         let permission = Permission::ALL[number];
-        let expected = role_on(&actor, &tenant, id).is_some_and(|role| role >= permission.role());
+        let whole = actor.scope.project_ids().is_none();
+        let of_token = actor.scope.covers(&tenant) && actor.role >= permission.role();
+        let expected = match permission.over() {
+            Over::Rows => role_on(&actor, &tenant, id).is_some_and(|role| role >= permission.role()),
+            Over::Token => of_token,
+            Over::Organisation => of_token && whole,
+        };
         prop_assert_eq!(allows_on(&actor, permission, &tenant, id), expected);
         if tenant.org != *actor.scope.org_id() {
             prop_assert!(!allows_on(&actor, permission, &tenant, id));
@@ -80,7 +86,8 @@ proptest! {
     #[test]
     fn more_of_a_permission_is_never_less_of_a_lower_one(actor in actor(), tenant in tenant(), id in id()) {
         for higher in Permission::ALL {
-            for lower in Permission::ALL.iter().filter(|lower| lower.role() <= higher.role()) {
+            let asks_less = |p: &&Permission| p.role() <= higher.role() && p.over() <= higher.over();
+            for lower in Permission::ALL.iter().filter(asks_less) {
                 prop_assert!(!allows_on(&actor, *higher, &tenant, id) || allows_on(&actor, *lower, &tenant, id));
             }
         }

@@ -31,6 +31,9 @@ pub(super) enum Audit {
         /// A public key that may have signed, besides the one of the settings; may be repeated
         #[arg(long = "trusted-key", value_name = "BASE64")]
         trusted: Vec<PublicKey>,
+        /// Exit with 1 where nothing is signed, too
+        #[arg(long)]
+        require_signed: bool,
         /// Print the public key of the settings, and do nothing else
         #[arg(long)]
         public_key: bool,
@@ -66,7 +69,7 @@ pub(super) async fn run(settings: Settings, command: Audit) -> Result<ExitCode, 
             print(&signer.public_key().to_string())?;
             Ok(ExitCode::SUCCESS)
         }
-        Audit::Verify { org, from, mut trusted, json, .. } => {
+        Audit::Verify { org, from, mut trusted, require_signed, json, .. } => {
             trusted.extend(Signer::from_settings(&settings)?.map(|signer| signer.public_key().clone()));
             if trusted.is_empty() {
                 return Err(no_key());
@@ -85,7 +88,8 @@ pub(super) async fn run(settings: Settings, command: Audit) -> Result<ExitCode, 
             } else {
                 describe(&verified)
             })?;
-            Ok(if verified.ok { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+            let holds = verified.ok && (verified.signed_to.is_some() || !require_signed);
+            Ok(if holds { ExitCode::SUCCESS } else { ExitCode::FAILURE })
         }
         Audit::Export { org, from, to, output, json } => {
             export(&settings, &org, from, to, output.as_deref(), json).await
@@ -152,7 +156,13 @@ fn describe(verified: &Verified) -> String {
     let signed = match signed_to {
         Some(seq) if seq == to => "all of it signed".to_owned(),
         Some(seq) => format!("signed up to entry {seq}"),
-        None => "nothing of it signed yet".to_owned(),
+        // Who can write to the database could have made such a chain, so it is not called intact.
+        None => {
+            return format!(
+                "NOT SIGNED: entries {from} to {to} of {org:?}, {entries} entries; they hold together, but no checkpoint \
+                 proves that this server wrote them"
+            );
+        }
     };
     format!("intact: entries {from} to {to} of {org:?}, {entries} entries, {checkpoints} checkpoints, {signed}")
 }

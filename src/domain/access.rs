@@ -44,6 +44,8 @@ pub struct ApiKey {
     pub name: String,
     pub role: Role,
     pub projects: Option<Vec<String>>,
+    /// Those of its creator, `None` for every one: on no other it gets what its account is granted.
+    pub grant_projects: Option<Vec<String>>,
     pub created_at: Timestamp,
     pub created_by: String,
     pub expires_at: Option<Timestamp>,

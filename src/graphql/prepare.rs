@@ -7,6 +7,8 @@ use async_graphql::parser::types::{DocumentOperations, ExecutableDocument, Opera
 use async_graphql::{Data, Executor, Request, Response, ServerError, Variables};
 use futures::StreamExt;
 use futures::stream::BoxStream;
+use tokio::sync::{Semaphore, mpsc};
+use tokio_util::task::AbortOnDropHandle;
 
 use super::api::Origin;
 use super::attempts::Attempts;
@@ -15,6 +17,11 @@ use super::loaders::Loaders;
 use super::{Gateway, cost};
 use crate::app::OpContext;
 use crate::error::{Error, ErrorCode};
+
+/// How many operations one socket takes at a time.
+pub(super) const OPERATIONS_MAX: usize = 100;
+/// How many answers of one stream wait for who reads them.
+const UNREAD_MAX: usize = 16;
 
 /// A document that may be executed.
 pub(super) struct Prepared {
@@ -81,23 +88,41 @@ impl Gateway {
         response
     }
 
+    /// In a task of its own, whatever it is: who does not read must not keep what reads for him from
+    /// giving its connection to the database back.
     pub(super) fn run_stream(&self, prepared: Prepared, ctx: &OpContext) -> BoxStream<'static, Response> {
-        let (limits, request_id) = (self.0.limits.clone(), ctx.request_id.clone());
-        self.0.metrics.graphql_request(
-            type_name(prepared.operation_type),
-            prepared.operation_name.as_deref(),
-            None,
-            std::time::Duration::ZERO,
-        );
-        let (app, ctx, attempts) = (self.0.app.clone(), ctx.clone(), prepared.attempts);
-        let stream = self.0.schema.execute_stream(prepared.request);
-        stream
-            .map(move |mut response| {
-                complete(&mut response, &limits, &request_id);
-                attempts.refused(&app, &ctx, &response);
-                response
-            })
-            .boxed()
+        let (gateway, ctx) = (self.clone(), ctx.clone());
+        let (sender, receiver) = mpsc::channel(UNREAD_MAX);
+        let task = tokio::spawn(async move {
+            if prepared.operation_type != OperationType::Subscription {
+                let _ = sender.send(gateway.run(prepared, &ctx).await).await;
+                return;
+            }
+            let permit = gateway.0.app.limits().stream(&ctx.actor);
+            if let Err(error) = &permit {
+                let _ = sender.send(gateway.refused_here(&prepared, error, &ctx)).await;
+                return;
+            }
+            gateway.0.metrics.graphql_request(
+                type_name(prepared.operation_type),
+                prepared.operation_name.as_deref(),
+                None,
+                std::time::Duration::ZERO,
+            );
+            let mut responses = gateway.0.schema.execute_stream(prepared.request);
+            while let Some(mut response) = responses.next().await {
+                complete(&mut response, &gateway.0.limits, &ctx.request_id);
+                prepared.attempts.refused(&gateway.0.app, &ctx, &response);
+                if sender.send(response).await.is_err() {
+                    return;
+                }
+            }
+        });
+        let task = AbortOnDropHandle::new(task);
+        futures::stream::unfold((receiver, task), async |(mut receiver, task)| {
+            Some((receiver.recv().await?, (receiver, task)))
+        })
+        .boxed()
     }
 
     /// Refuses what was prepared, for the way that it came.
@@ -172,6 +197,8 @@ fn check_variables(operation: &OperationDefinition, variables: &Variables) -> Re
 pub(super) struct Session {
     pub(super) gateway: Gateway,
     pub(super) ctx: OpContext,
+    /// For each operation that runs on this socket.
+    pub(super) places: Arc<Semaphore>,
 }
 
 impl Executor for Session {
@@ -183,9 +210,21 @@ impl Executor for Session {
     }
 
     fn execute_stream(&self, request: Request, _: Option<Arc<Data>>) -> BoxStream<'static, Response> {
-        match self.gateway.prepare(request, &self.ctx) {
+        let Ok(place) = Arc::clone(&self.places).try_acquire_owned() else {
+            let message =
+                format!("a socket takes {OPERATIONS_MAX} operations at a time; complete some, or open another");
+            let error = Error::new(ErrorCode::RateLimited, message);
+            return futures::stream::iter([refused(&error, &self.ctx.request_id)]).boxed();
+        };
+        let responses = match self.gateway.prepare(request, &self.ctx) {
             Ok(prepared) => self.gateway.run_stream(prepared, &self.ctx),
             Err(response) => futures::stream::iter([*response]).boxed(),
-        }
+        };
+        responses
+            .map(move |response| {
+                let _ = &place;
+                response
+            })
+            .boxed()
     }
 }

@@ -1,6 +1,7 @@
 //! Subscriptions over `graphql-transport-ws`. Nobody gets past `connection_init`
 //! without a token, and the socket closes when the token ends.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_graphql::http::{ClientMessage, WebSocket as Protocol, WebSocketProtocols, WsMessage};
@@ -10,14 +11,16 @@ use axum::extract::ws::{CloseFrame, Message, WebSocket, WebSocketUpgrade};
 use axum::response::{IntoResponse, Response};
 use futures::{SinkExt, Stream, StreamExt};
 use serde_json::Value;
+use tokio::sync::Semaphore;
 
 use super::api::{Api, Origin};
-use super::prepare::Session;
+use super::prepare::{OPERATIONS_MAX, Session};
 use crate::app::OpContext;
 
 const SUBPROTOCOL: &str = "graphql-transport-ws";
 const INIT_TIMEOUT: Duration = Duration::from_secs(10);
 const KEEPALIVE: Duration = Duration::from_secs(60);
+const GOODBYE: Duration = Duration::from_secs(1);
 const MESSAGE_MAX: usize = 256 * 1024;
 
 /// Close codes of the protocol.
@@ -60,7 +63,9 @@ async fn run(api: Api, ctx: OpContext, first: String, socket: WebSocket) {
     let authenticator = api.authenticator;
     let (mut sink, stream) = socket.split();
     let texts = futures::stream::once(async { first }).chain(texts(stream));
-    let session = Session { gateway: api.gateway, ctx };
+    let patience = api.gateway.0.timeout;
+    let places = Arc::new(Semaphore::new(OPERATIONS_MAX));
+    let session = Session { gateway: api.gateway, ctx, places };
     let protocol = Protocol::new(session, texts, WebSocketProtocols::GraphQLWS)
         .keepalive_timeout(TokioTimer::default(), KEEPALIVE);
     let mut answers = Box::pin(protocol);
@@ -75,11 +80,23 @@ async fn run(api: Api, ctx: OpContext, first: String, socket: WebSocket) {
             },
             why = &mut end => Message::Close(Some(frame(FORBIDDEN, why))),
         };
-        let over = matches!(message, Message::Close(_));
-        if sink.send(message).await.is_err() || over {
+        let last = match message {
+            Message::Close(_) => message,
+            message => tokio::select! {
+                sent = tokio::time::timeout(patience, sink.send(message)) => match sent {
+                    Ok(Ok(())) => continue,
+                    _ => return,
+                },
+                why = &mut end => Message::Close(Some(frame(FORBIDDEN, why))),
+            },
+        };
+        // Who does not take his answers may not take this either.
+        let goodbye = async {
+            let _ = sink.send(last).await;
             let _ = sink.close().await;
-            return;
-        }
+        };
+        let _ = tokio::time::timeout(GOODBYE, goodbye).await;
+        return;
     }
 }
 

@@ -5,6 +5,7 @@
 
 mod organisations;
 mod rules;
+mod streams;
 
 use std::hash::{BuildHasher, Hash, RandomState};
 use std::net::IpAddr;
@@ -18,9 +19,11 @@ use governor::{NotUntil, RateLimiter};
 use uuid::Uuid;
 
 pub use self::organisations::OwnQuotas;
+pub use self::streams::StreamPermit;
 
 use self::organisations::Organisations;
 use self::rules::Rules;
+use self::streams::{STREAMS_MAX, Streams};
 use crate::auth::Actor;
 use crate::error::{Error, ErrorCode, Result};
 use crate::telemetry::Metrics;
@@ -80,6 +83,7 @@ struct Inner {
     test_runs: Buckets,
     webhook: Buckets,
     organisations: Organisations,
+    streams: Streams,
     metrics: Arc<Metrics>,
 }
 
@@ -114,6 +118,7 @@ impl RateLimits {
             test_runs: buckets(rules.test_runs),
             webhook: buckets(rules.webhook),
             organisations: Organisations::default(),
+            streams: Streams::new(Arc::clone(&metrics)),
             hasher: RandomState::new(),
             clock: DefaultClock::default(),
             rules,
@@ -164,6 +169,15 @@ impl RateLimits {
     /// rate limits are off, for it is what an organisation was given.
     pub fn set_quotas(&self, default: Option<u64>, own: OwnQuotas) {
         self.0.organisations.set(default, own);
+    }
+
+    /// A subscription; it counts until the permit is dropped.
+    pub fn stream(&self, actor: &Actor) -> Result<StreamPermit> {
+        self.0.streams.open(self.0.hasher.hash_one(principal(actor))).ok_or_else(|| {
+            self.0.metrics.rate_limited("streams");
+            let message = format!("{STREAMS_MAX} subscriptions are open with this credential; end some of them first");
+            Error::new(ErrorCode::RateLimited, message)
+        })
     }
 
     fn organisation(&self, actor: &Actor) -> Result<()> {

@@ -14,7 +14,7 @@ use uuid::Uuid;
 
 use super::{Deps, Registry, Shared};
 use crate::config::NodeRole;
-use crate::domain::{FieldChange, KeyRotation, Outcome, RotationKind, Tenant};
+use crate::domain::{FieldChange, KeyRotation, Outcome, RotationKind, Tenant, WrappedDataKey};
 use crate::error::{Error, ErrorCode, Result};
 use crate::secrets::{DataKey, INSTALLATION, SecretAddress, SecretError};
 use crate::store::NewAudit;
@@ -123,54 +123,98 @@ async fn run(deps: &Deps, rotation: KeyRotation, ttl: Duration) {
     }
 }
 
+/// What a run goes past.
+#[derive(Default)]
+struct Left {
+    damaged: u64,
+    first: Option<String>,
+    /// Why something else was left that another node, or a later run, may do.
+    waits: Option<Error>,
+}
+
 /// Wraps the data keys anew; the secrets themselves stay as they are.
 async fn rewrap_all(deps: &Deps, rotation: &KeyRotation, ttl: Duration) -> Result<End> {
-    rewrap_installation(deps, rotation).await?;
+    let (mut left, mut after) = (Left::default(), None);
+    rewrap_installation(deps, rotation, &mut left).await?;
     loop {
         let tx = deps.store.rotate_in(&rotation.org).await?;
-        let stale = tx.stale_data_keys(rotation.created_at, BATCH).await?;
-        let left = tx.count_stale_data_keys(rotation.created_at).await?;
-        drop(tx);
-        if stale.is_empty() {
-            return Ok(End::Done);
-        }
+        let stale = tx.stale_data_keys(rotation.created_at, after, BATCH).await?;
+        let Some(last) = stale.last() else { break };
+        after = Some(last.id);
         // Outside of a transaction: a key service may take its time.
-        let mut fresh = Vec::with_capacity(stale.len());
-        for key in &stale {
-            fresh.push(deps.keyring.rewrap(&rotation.org, key).await.map_err(|e| lasting(&e))?);
-        }
+        drop(tx);
+        let fresh = wrap_anew(deps, &rotation.org, &stale, &mut left).await?;
         let tx = deps.store.rotate_in(&rotation.org).await?;
-        for (old, new) in stale.iter().zip(&fresh) {
+        for (old, new) in &fresh {
             tx.keep_rewrapped(old, new, rotation.created_at).await?;
         }
-        let done = rotation.total.saturating_sub(left.saturating_sub(stale.len() as u64));
+        let done = rotation.total.saturating_sub(tx.count_stale_data_keys(rotation.created_at).await?);
         if deps.store.advance_rotation(&tx, rotation, done, ttl).await?.is_err() {
             return Ok(End::Lost);
         }
         tx.commit().await?;
-        deps.metrics.secret_operation("rewrap", true);
+    }
+    match left {
+        Left { waits: Some(error), .. } => Err(error),
+        Left { damaged, first: Some(first), .. } => Ok(End::Left(damaged, first)),
+        Left { .. } => Ok(End::Done),
     }
 }
 
 /// The key that is nobody's goes with the first organisation that asks.
-async fn rewrap_installation(deps: &Deps, rotation: &KeyRotation) -> Result<()> {
+async fn rewrap_installation(deps: &Deps, rotation: &KeyRotation, left: &mut Left) -> Result<()> {
     let org: Arc<str> = INSTALLATION.into();
     let tx = deps.store.rotate_in(&org).await?;
-    let stale = tx.stale_data_keys(rotation.created_at, BATCH).await?;
+    let stale = tx.stale_data_keys(rotation.created_at, None, BATCH).await?;
     drop(tx);
-    for key in stale {
-        let fresh = deps.keyring.rewrap(&org, &key).await.map_err(|e| lasting(&e))?;
-        let tx = deps.store.rotate_in(&org).await?;
-        tx.keep_rewrapped(&key, &fresh, rotation.created_at).await?;
-        tx.commit().await?;
+    let fresh = wrap_anew(deps, &org, &stale, left).await?;
+    let tx = deps.store.rotate_in(&org).await?;
+    for (old, new) in &fresh {
+        tx.keep_rewrapped(old, new, rotation.created_at).await?;
     }
-    Ok(())
+    tx.commit().await
+}
+
+/// Those of the keys that can be wrapped anew: one that cannot holds up no other. Only an outage is all of theirs.
+async fn wrap_anew<'a>(
+    deps: &Deps,
+    org: &str,
+    stale: &'a [WrappedDataKey],
+    left: &mut Left,
+) -> Result<Vec<(&'a WrappedDataKey, WrappedDataKey)>> {
+    let mut fresh = Vec::with_capacity(stale.len());
+    for key in stale {
+        let error = match deps.keyring.rewrap(org, key).await {
+            Ok(new) => {
+                fresh.push((key, new));
+                deps.metrics.secret_operation("rewrap", true);
+                continue;
+            }
+            Err(error) => error,
+        };
+        if error.is_outage() {
+            return Err(lasting(&error));
+        }
+        deps.metrics.secret_operation("rewrap", false);
+        tracing::warn!(org, data_key = %key.id, %error, "a data key cannot be wrapped anew");
+        if is_damage(&error) {
+            left.damaged += 1;
+            left.first.get_or_insert_with(|| format!("data key {}: {error}", key.id));
+        } else {
+            left.waits.get_or_insert_with(|| lasting(&error));
+        }
+    }
+    Ok(fresh)
+}
+
+/// What is damaged is damaged everywhere.
+fn is_damage(error: &SecretError) -> bool {
+    matches!(error, SecretError::Tampered(_) | SecretError::Format(_))
 }
 
 /// A key that is missing here may be there on another node or after a restart, so the rotation waits for it.
-/// What is damaged is damaged everywhere.
 fn lasting(error: &SecretError) -> Error {
-    if matches!(error, SecretError::Tampered(_) | SecretError::Format(_)) {
+    if is_damage(error) {
         return Error::conflict(format!("a data key does not open: {error}"));
     }
     Error::unavailable("a data key cannot be used right now", error)

@@ -23,6 +23,8 @@ use crate::config::{KeySettings, VaultAuth};
 use crate::domain::WrappedDataKey;
 
 const SERVICE: &str = "vault";
+/// How long nobody logs in again because of a refusal: most often it is the policy that refuses, and no login helps.
+const RELOGIN_PAUSE: Duration = Duration::from_secs(60);
 
 /// How a Vault is shown who asks.
 enum Login {
@@ -38,8 +40,15 @@ pub struct Vault {
     address: Url,
     namespace: Option<HeaderValue>,
     login: Login,
+    session: Mutex<Session>,
+}
+
+#[derive(Default)]
+struct Session {
     /// What a login gave, and until when it serves.
-    token: Mutex<Option<(SecretString, Instant)>>,
+    token: Option<(SecretString, Instant)>,
+    /// The last login that a refusal asked for.
+    renewed: Option<Instant>,
 }
 
 impl Vault {
@@ -53,24 +62,29 @@ impl Vault {
         let namespace = namespace.map_err(|_| "STUDIO_VAULT_NAMESPACE must be printable ASCII")?;
         let client =
             http::client(settings.vault_ca_file.as_deref()).map_err(|e| format!("STUDIO_VAULT_CA_FILE: {e}"))?;
-        Ok(Self { client, address, namespace, login: Login::from_settings(settings)?, token: Mutex::default() })
+        Ok(Self { client, address, namespace, login: Login::from_settings(settings)?, session: Mutex::default() })
     }
 
-    /// Asks as whom the login makes us. A token that was taken away is replaced once.
+    /// Asks as whom the login makes us. A token that was taken away is replaced, and the request sent again, once.
     pub(super) async fn ask<T: DeserializeOwned>(
         &self,
         method: Method,
         path: &str,
         body: Option<&Value>,
     ) -> Result<T, SecretError> {
-        let mut reply = self.send(method.clone(), path, body, Some(&self.token(false).await?)).await?;
+        let token = self.token(None).await?;
+        let mut reply = self.send(method.clone(), path, body, Some(&token)).await?;
         if reply.status == 403 && self.login.gives_tokens() {
-            reply = self.send(method, path, body, Some(&self.token(true).await?)).await?;
+            let other = self.token(Some(&token)).await?;
+            if !same(&other, &token) {
+                reply = self.send(method, path, body, Some(&other)).await?;
+            }
         }
         parse(path, &reply)
     }
 
-    async fn token(&self, anew: bool) -> Result<SecretString, SecretError> {
+    /// The token to ask with; another one than what was `refused`, as far as a login may be had now.
+    async fn token(&self, refused: Option<&SecretString>) -> Result<SecretString, SecretError> {
         let (path, body) = match &self.login {
             Login::Token(token) => return Ok(token.clone()),
             Login::TokenFile(path) => return read(path).await,
@@ -81,18 +95,23 @@ impl Vault {
                 (mount, json!({ "role": role, "jwt": read(jwt_file).await?.expose_secret() }))
             }
         };
-        let mut held = self.token.lock().await;
-        if let (false, Some((token, until))) = (anew, &*held)
+        let mut session = self.session.lock().await;
+        if let Some((token, until)) = &session.token
             && Instant::now() < *until
         {
-            return Ok(token.clone());
+            // Where another request has replaced it meanwhile, the new one is tried first.
+            let serves = refused.is_none_or(|refused| !same(refused, token));
+            if serves || session.renewed.is_some_and(|at| at.elapsed() < RELOGIN_PAUSE) {
+                return Ok(token.clone());
+            }
+            session.renewed = Some(Instant::now());
         }
         let path = format!("auth/{path}/login");
         let reply = self.send(Method::POST, &path, Some(&body), None).await?;
         let LoginAnswer { auth } = parse(&path, &reply)?;
         // A token that lives on is replaced when a third of its life is left; one without an end, each hour.
         let life = Duration::from_secs(if auth.lease_duration == 0 { 3_600 } else { auth.lease_duration });
-        *held = Some((auth.client_token.clone(), Instant::now() + life * 2 / 3));
+        session.token = Some((auth.client_token.clone(), Instant::now() + life * 2 / 3));
         Ok(auth.client_token)
     }
 
@@ -171,6 +190,10 @@ async fn read(path: &Path) -> Result<SecretString, SecretError> {
     let text = tokio::fs::read_to_string(path).await.map(Zeroizing::new);
     let text = text.map_err(|e| refused(format!("needs {}, which cannot be read: {e}", path.display())))?;
     Ok(text.trim().into())
+}
+
+fn same(one: &SecretString, other: &SecretString) -> bool {
+    one.expose_secret() == other.expose_secret()
 }
 
 fn refused(what: String) -> SecretError {

@@ -4,7 +4,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use axum::extract::{ConnectInfo, Request, State};
-use axum::http::HeaderMap;
+use axum::http::{HeaderMap, HeaderValue};
 use axum::middleware::Next;
 use axum::response::Response;
 use ipnet::IpNet;
@@ -40,14 +40,15 @@ pub(super) async fn admit(State(clients): State<Clients>, mut request: Request, 
 /// The last address that a proxy vouches for and that is no proxy itself.
 fn client(peer: IpAddr, headers: &HeaderMap, trusted: &[IpNet]) -> IpAddr {
     let believed = |address: &IpAddr| trusted.iter().any(|net| net.contains(&address.to_canonical()));
-    let lists = headers.get_all("x-forwarded-for").iter().filter_map(|v| v.to_str().ok());
-    let hops: Vec<_> = lists.flat_map(|list| list.split(',')).map(str::trim).collect();
+    // As bytes: what a client put in front must not spoil what a proxy added.
+    let lists = headers.get_all("x-forwarded-for").iter().map(HeaderValue::as_bytes);
+    let hops: Vec<_> = lists.flat_map(|list| list.split(|byte| *byte == b',')).collect();
     let mut client = peer;
     for hop in hops.into_iter().rev() {
         if !believed(&client) {
             break;
         }
-        let Some(address) = parse(hop) else { break };
+        let Some(address) = str::from_utf8(hop).ok().map(str::trim).and_then(parse) else { break };
         client = address;
     }
     client
@@ -66,7 +67,7 @@ mod tests {
     fn seen(peer: &str, forwarded: &[&str], trusted: &[&str]) -> String {
         let mut headers = HeaderMap::new();
         for value in forwarded {
-            headers.append("x-forwarded-for", value.parse().expect("a header"));
+            headers.append("x-forwarded-for", HeaderValue::from_bytes(value.as_bytes()).expect("a header"));
         }
         let trusted: Vec<IpNet> = trusted.iter().map(|net| net.parse().expect("a network")).collect();
         client(peer.parse().expect("an address"), &headers, &trusted).to_string()
@@ -84,6 +85,11 @@ mod tests {
     fn what_a_client_put_in_front_itself_is_not_believed() {
         assert_eq!(seen("10.0.0.1", &["203.0.113.9, 198.51.100.7, 10.0.0.2"], &["10.0.0.0/8"]), "198.51.100.7");
         assert_eq!(seen("10.0.0.1", &["203.0.113.9", "198.51.100.7"], &["10.0.0.0/8"]), "198.51.100.7");
+    }
+
+    #[test]
+    fn what_is_no_text_spoils_nothing_that_a_proxy_added() {
+        assert_eq!(seen("10.0.0.1", &["\u{e9}, 198.51.100.7"], &["10.0.0.0/8"]), "198.51.100.7");
     }
 
     #[test]

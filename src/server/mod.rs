@@ -229,6 +229,7 @@ fn assemble(
         dead_letter_age: settings.registry.dead_letter_retention.0,
         dead_letters_max: settings.registry.dead_letters_max,
         interval: settings.registry.housekeeping_interval.0,
+        token_leeway: settings.auth.jwt_leeway.0,
     };
     let quotas = settings.quota.clone();
     let cost_max = settings.graphql.graphql_max_complexity;

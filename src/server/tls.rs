@@ -35,7 +35,12 @@ struct Pem {
 
 impl Certificate {
     pub(super) fn from_settings(settings: &HttpSettings) -> Result<Option<Self>, String> {
-        let (Some(chain), Some(key)) = (settings.tls_cert.clone(), settings.tls_key.clone()) else { return Ok(None) };
+        let (chain, key) = match (settings.tls_cert.clone(), settings.tls_key.clone()) {
+            (Some(chain), Some(key)) => (chain, key),
+            (None, None) => return Ok(None),
+            // In a settings file one may stand without the other.
+            _ => return Err("--tls-cert and --tls-key go together: set both, or none".to_owned()),
+        };
         let files = Files { chain, key };
         let read = files.read()?;
         let config = RustlsConfig::from_config(files.config(&read)?);

@@ -22,6 +22,18 @@ pub struct Credentials {
     pub keys: Vec<UsableKey>,
 }
 
+/// What became of the revocation of a token.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Revocation {
+    Made,
+    /// It is revoked already, at least as long.
+    Known,
+    /// It was revoked until an earlier end.
+    Extended {
+        was: Timestamp,
+    },
+}
+
 pub struct UsableKey {
     pub hash: Vec<u8>,
     pub key: ApiKey,
@@ -29,10 +41,11 @@ pub struct UsableKey {
 }
 
 impl Store {
-    pub async fn credentials(&self) -> Result<Credentials> {
+    /// A revocation counts for as long as its token could be accepted, which is longer than its `exp`.
+    pub async fn credentials(&self, revoked_until: Timestamp) -> Result<Credentials> {
         let tx = self.read_everything().await?;
         let at = now();
-        let revoked = revoked_token::Entity::find().filter(revoked_token::Column::ExpiresAt.gt(at));
+        let revoked = revoked_token::Entity::find().filter(revoked_token::Column::ExpiresAt.gte(revoked_until));
         let revoked = revoked.all(&tx.db).await.map_err(classify)?;
         let usable = Condition::any().add(api_key::Column::ExpiresAt.is_null()).add(api_key::Column::ExpiresAt.gt(at));
         let keys = api_key::Entity::find().filter(api_key::Column::RevokedAt.is_null()).filter(usable);
@@ -79,14 +92,15 @@ impl Store {
 }
 
 impl Tx {
-    /// Answers with the entry that stands: the first one, where the token was revoked before.
+    /// Answers with the entry that stands, the first one where the token was revoked before, and with what was
+    /// recorded before: an end that is later than that of the entry takes its place.
     pub async fn revoke_token(
         &mut self,
         _: &Authorized<ManageAccess>,
         token: RevokedToken,
-    ) -> Result<(RevokedToken, bool)> {
+    ) -> Result<(RevokedToken, Revocation)> {
         let org = self.scope.org_id().to_string();
-        let (jti, revoked_at) = (token.jti.clone(), token.revoked_at);
+        let (jti, revoked_at, end) = (token.jti.clone(), token.revoked_at, token.expires_at);
         let row = revoked_token::ActiveModel {
             org_id: Set(org.clone()),
             jti: Set(token.jti),
@@ -100,10 +114,25 @@ impl Tx {
         let made = revoked_token::Entity::insert(row).on_conflict(twice).exec_without_returning(&self.db).await;
         let made = made.map_err(classify)? > 0;
         self.call_everybody();
-        let found = revoked_token::Entity::find_by_id((org, jti)).one(&self.db).await.map_err(classify)?;
-        let row = found.ok_or_else(|| corrupt("revoked_tokens", revoked_at, "row is missing after its insert"))?;
+        let found = revoked_token::Entity::find_by_id((org.clone(), jti.clone())).one(&self.db).await;
+        let missing = || corrupt("revoked_tokens", revoked_at, "row is missing after its insert");
+        let mut row = found.map_err(classify)?.ok_or_else(missing)?;
+        let mut outcome = if made { Revocation::Made } else { Revocation::Known };
+        // To what both databases keep.
+        if row.expires_at.timestamp_micros() < end.timestamp_micros() {
+            revoked_token::Entity::update_many()
+                .col_expr(revoked_token::Column::ExpiresAt, Expr::value(end))
+                .filter(revoked_token::Column::OrgId.eq(org))
+                .filter(revoked_token::Column::Jti.eq(jti))
+                // Another request may have set a still later one meanwhile.
+                .filter(revoked_token::Column::ExpiresAt.lt(end))
+                .exec(&self.db)
+                .await
+                .map_err(classify)?;
+            outcome = Revocation::Extended { was: std::mem::replace(&mut row.expires_at, end) };
+        }
         let revoked_token::Model { jti, expires_at, reason, revoked_at, revoked_by, .. } = row;
-        Ok((RevokedToken { jti, expires_at, reason, revoked_at, revoked_by }, made))
+        Ok((RevokedToken { jti, expires_at, reason, revoked_at, revoked_by }, outcome))
     }
 
     /// By name; those with rights beyond the caller's own projects are not the caller's to see.
@@ -132,6 +161,14 @@ impl Tx {
         let own =
             service_account::Entity::find().filter(service_account::Column::OrgId.eq(self.scope.org_id().as_ref()));
         own.count(&self.db).await.map_err(classify)
+    }
+
+    /// Also one whose projects the caller has not: its name is taken all the same.
+    pub async fn has_service_account(&self, _: &Authorized<ManageAccess>, name: &str) -> Result<bool> {
+        let named = service_account::Entity::find()
+            .filter(service_account::Column::OrgId.eq(self.scope.org_id().as_ref()))
+            .filter(service_account::Column::Name.eq(name));
+        Ok(named.count(&self.db).await.map_err(classify)? > 0)
     }
 
     pub async fn insert_service_account(&mut self, _: &Authorized<ManageAccess>, new: &ServiceAccount) -> Result<()> {
@@ -172,6 +209,7 @@ impl Tx {
             hash: Set(hash.to_vec()),
             role: Set(new.role.as_str().to_owned()),
             projects: Set(new.projects.as_ref().map(|list| Json::from(list.clone()))),
+            grant_projects: Set(new.grant_projects.as_ref().map(|list| Json::from(list.clone()))),
             created_at: Set(new.created_at),
             created_by: Set(new.created_by.clone()),
             expires_at: Set(new.expires_at),
@@ -220,6 +258,7 @@ fn key(row: api_key::Model) -> Result<ApiKey> {
     Ok(ApiKey {
         role: row.role.parse().map_err(at)?,
         projects: projects(row.projects).map_err(at)?,
+        grant_projects: projects(row.grant_projects).map_err(at)?,
         account_id: row.account_id,
         name: row.name,
         created_at: row.created_at,

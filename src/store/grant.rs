@@ -9,7 +9,7 @@ use super::entity::access_grant::{ActiveModel, Column, Entity, Model};
 use super::{Store, Tx, classify, corrupt};
 use crate::auth::Authorized;
 use crate::auth::policy::grant::ManageAccess;
-use crate::domain::{AccessGrant, Scope, Tenant};
+use crate::domain::{AccessGrant, PrincipalKind, Scope, Tenant};
 use crate::error::{Error, Result};
 
 /// The rows of a table that a scope reaches: those of its projects, and those of single datasources.
@@ -47,6 +47,15 @@ impl Tx {
     pub async fn count_access_grants(&self, _: &Authorized<ManageAccess>) -> Result<u64> {
         let query = Entity::find().filter(Column::OrgId.eq(self.scope.org_id().as_ref()));
         query.count(&self.db).await.map_err(classify)
+    }
+
+    /// As far as the caller may see; what is on other projects does not count for the keys that it makes.
+    pub async fn is_granted(&self, _: &Authorized<ManageAccess>, kind: PrincipalKind, principal: &str) -> Result<bool> {
+        let query = Entity::find()
+            .filter(Column::OrgId.eq(self.scope.org_id().as_ref()))
+            .filter(Column::PrincipalKind.eq(kind.as_str()))
+            .filter(Column::Principal.eq(principal));
+        Ok(query.count(&self.db).await.map_err(classify)? > 0)
     }
 
     /// Removes it, if it is there, so that another one can take its place.

@@ -197,9 +197,17 @@ impl Tx {
         Ok(row.and_then(|row| row.ciphertext))
     }
 
-    /// Data keys that were last wrapped before `since`; bounded.
-    pub async fn stale_data_keys(&self, since: Timestamp, limit: u64) -> Result<Vec<WrappedDataKey>> {
-        let query = data_key::Entity::find().filter(self.wrapped_before(since));
+    /// Data keys that were last wrapped before `since`, after `after`; bounded.
+    pub async fn stale_data_keys(
+        &self,
+        since: Timestamp,
+        after: Option<Uuid>,
+        limit: u64,
+    ) -> Result<Vec<WrappedDataKey>> {
+        let mut query = data_key::Entity::find().filter(self.wrapped_before(since));
+        if let Some(after) = after {
+            query = query.filter(data_key::Column::Id.gt(after));
+        }
         let rows = query.order_by_asc(data_key::Column::Id).limit(limit).all(&self.db).await.map_err(classify)?;
         Ok(rows.into_iter().map(wrapped).collect())
     }

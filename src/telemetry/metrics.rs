@@ -63,6 +63,8 @@ families! {
         graphql_requests: IntCounterVec = "graphql_requests_total" { "operation_type", "operation", "outcome" };
         /// Seconds that GraphQL operations took.
         graphql_duration: HistogramVec = "graphql_request_duration_seconds" { "operation_type" } in REQUEST_BUCKETS;
+        /// Subscriptions that are open on this node.
+        graphql_streams: IntGauge = "graphql_streams_open" {};
         /// HTTP requests, by route template.
         http_requests: IntCounterVec = "http_requests_total" { "method", "route", "status" };
         /// Seconds that HTTP requests took, by route template.
@@ -276,6 +278,11 @@ impl Metrics {
         let route = route.unwrap_or("unmatched");
         self.collectors.http_requests.with_label_values(&[method, route, &status.to_string()]).inc();
         self.collectors.http_duration.with_label_values(&[method, route]).observe(took.as_secs_f64());
+    }
+
+    /// One more subscription is open, or one less.
+    pub fn stream(&self, opened: bool) {
+        self.collectors.graphql_streams.add(if opened { 1 } else { -1 });
     }
 
     /// `limit` is the name of a rate limit.

@@ -12,7 +12,7 @@ use uuid::Uuid;
 
 use crate::auth::api_key::PresentedKey;
 use crate::auth::{Actor, ActorKind, Credential};
-use crate::domain::{AccessGrant, PrincipalKind, Tenant, now};
+use crate::domain::{AccessGrant, PrincipalKind, Tenant, Timestamp, now};
 use crate::error::{Error, ErrorCode, Result};
 use crate::store::access::UsableKey;
 use crate::store::{Signal, Store};
@@ -22,9 +22,13 @@ const LOOK_ANYWAY: Duration = Duration::from_secs(30);
 const RETRY: Duration = Duration::from_secs(1);
 /// How exact the time of last use is: no request of a busy key costs a write.
 const USE_NOTED: Duration = Duration::from_secs(60);
+/// The verifier compares whole seconds, and an `exp` may have a fraction: what is revoked is not let go before it.
+const ROUNDING: Duration = Duration::from_secs(2);
 
 pub struct Directory {
     store: Store,
+    /// How long a token is still accepted after its `exp`.
+    token_leeway: Duration,
     known: RwLock<Arc<Known>>,
     /// Held while it is read anew, so that an older look never replaces a newer one.
     reading: tokio::sync::Mutex<()>,
@@ -42,9 +46,10 @@ struct Known {
 }
 
 impl Directory {
-    pub(in crate::app) fn new(store: Store) -> Self {
+    pub(in crate::app) fn new(store: Store, token_leeway: Duration) -> Self {
         Self {
             store,
+            token_leeway,
             known: RwLock::default(),
             reading: tokio::sync::Mutex::default(),
             changed: watch::channel(()).0,
@@ -52,10 +57,15 @@ impl Directory {
         }
     }
 
+    /// A token with an `exp` before this is accepted by nobody any longer.
+    pub(in crate::app) fn revoked_until(&self) -> Timestamp {
+        now() - self.token_leeway - ROUNDING
+    }
+
     /// Reads everything anew. What was committed before the call is known after it.
     pub(super) async fn read(&self) -> Result<()> {
         let _one = self.reading.lock().await;
-        let (found, grants) = tokio::try_join!(self.store.credentials(), self.store.grants())?;
+        let (found, grants) = tokio::try_join!(self.store.credentials(self.revoked_until()), self.store.grants())?;
         let mut known = Known { read: true, grants, ..Known::default() };
         for (org, jti) in found.revoked {
             known.revoked.entry(org).or_default().insert(jti);
@@ -143,18 +153,22 @@ impl Directory {
             Credential::Internal => return Ok(Arc::default()),
             _ => self.known()?,
         };
-        let narrowed = |id: &str| {
+        let mut within = None;
+        if let Credential::ApiKey(id) = &actor.credential {
             // A key that was made narrower than its account gets what it was made for.
-            known.keys.get(id).is_none_or(|usable| {
-                let UsableKey { key, account, .. } = usable;
-                key.role != account.role || key.projects != account.projects
-            })
-        };
-        if let Credential::ApiKey(id) = &actor.credential
-            && narrowed(id)
-        {
-            return Ok(Arc::default());
+            match known.keys.get(&**id) {
+                Some(UsableKey { key, account, .. })
+                    if (key.role, &key.projects) == (account.role, &account.projects) =>
+                {
+                    within = key.grant_projects.as_ref();
+                }
+                _ => return Ok(Arc::default()),
+            }
         }
+        // Else an admin of some projects would get at others, by a key of an account that is granted them.
+        let is_within = |grant: &&AccessGrant| {
+            within.is_none_or(|projects| projects.iter().any(|project| **project == *grant.tenant.project))
+        };
         let is_meant = |grant: &&AccessGrant| match (grant.principal_kind, actor.kind) {
             (PrincipalKind::User, ActorKind::User) => *grant.principal == *actor.subject,
             (PrincipalKind::Group, ActorKind::User) => actor.groups.contains(&grant.principal),
@@ -164,7 +178,7 @@ impl Directory {
             _ => false,
         };
         let of_org = known.grants.get(&**actor.scope.org_id()).into_iter().flatten();
-        Ok(of_org.filter(is_meant).cloned().collect())
+        Ok(of_org.filter(is_meant).filter(is_within).cloned().collect())
     }
 
     /// Who else has a role on a datasource, by it or by its project.

@@ -77,6 +77,12 @@ impl App {
         check(problems)?;
         check_comment("/reason", input.reason.as_deref())?;
         let mut tx = ctx.begin(&self.store, &proof).await?;
+        if input.principal_kind == PrincipalKind::ServiceAccount
+            && !tx.has_service_account(&proof, &input.principal).await?
+        {
+            // Else it would wait for whoever takes the name.
+            return Err(Error::invalid("/principal", "must be the name of a service account, which is created first"));
+        }
         let (tenant, datasource_id): (Tenant, _) = match &input.target {
             GrantTarget::Project(project) => (proof.tenant(project)?, None),
             GrantTarget::Datasource(id) => (tx.datasource_for_update(*id).await?.tenant, Some(*id)),

@@ -21,7 +21,7 @@ use crate::store::NewAudit;
 
 /// An admin by the token: who is one on a single datasource lets nobody in.
 fn administer(ctx: &OpContext) -> Result<Authorized<ManageAccess>> {
-    ctx.authorize_by_token()
+    ctx.authorize()
 }
 
 /// What was done for the organisation as a whole, which is on no datasource's timeline.

@@ -9,9 +9,11 @@ use super::super::{App, OpContext};
 use super::{administer, audit};
 use crate::auth::api_key::PresentedKey;
 use crate::auth::policy::grant::ManageAccess;
-use crate::auth::{Actor, Authorized};
+use crate::auth::{Actor, ActorKind, Authorized};
 use crate::domain::Quota;
-use crate::domain::{ApiKey, Role, ServiceAccount, Timestamp, check_description, check_label, check_name, now};
+use crate::domain::{
+    ApiKey, PrincipalKind, Role, ServiceAccount, Timestamp, check_description, check_label, check_name, now,
+};
 use crate::error::{Error, Problem, Result};
 
 const ACCOUNTS_MAX: u64 = 500;
@@ -85,6 +87,13 @@ impl App {
         if tx.count_service_accounts(&proof).await? >= ACCOUNTS_MAX {
             return Err(Error::conflict(format!("an organisation has at most {ACCOUNTS_MAX} service accounts")));
         }
+        // Those that were made while a grant could be to any name.
+        if tx.is_granted(&proof, PrincipalKind::ServiceAccount, &account.name).await?
+            && !tx.has_service_account(&proof, &account.name).await?
+        {
+            let message = "there are grants to a service account of this name; revoke them first, or take another name";
+            return Err(Error::conflict(message));
+        }
         tx.insert_service_account(&proof, &account).await?;
         let changes = [
             change("name", Value::Null, json!(account.name)),
@@ -141,8 +150,13 @@ impl App {
         if projects.iter().flatten().any(|project| !account.scope().covers_project(project)) {
             problems.push(Problem::new("/projects", "must be among those of the account"));
         }
-        if input.expires_at.is_some_and(|end| end <= now()) {
+        let latest = last_end(&ctx.actor);
+        let expires_at = input.expires_at.or(latest);
+        if expires_at.is_some_and(|end| end <= now()) {
             problems.push(Problem::new("/expiresAt", "must be in the future"));
+        }
+        if expires_at.zip(latest).is_some_and(|(end, latest)| end > latest) {
+            problems.push(Problem::new("/expiresAt", "must be at most the end of the key that you use"));
         }
         check(problems)?;
         if account.keys.len() >= KEYS_MAX {
@@ -155,9 +169,10 @@ impl App {
             name: input.name,
             role,
             projects,
+            grant_projects: ctx.actor.scope.project_ids().map(<[String]>::to_vec),
             created_at: now(),
             created_by: ctx.actor.subject.to_string(),
-            expires_at: input.expires_at,
+            expires_at,
             revoked_at: None,
             revoked_by: None,
             last_used_at: None,
@@ -223,6 +238,12 @@ fn within(
         problems.push(Problem::new("/projects", format!("must name 1 to {PROJECTS_MAX} projects, or be left out")));
     }
     projects
+}
+
+/// Else a program could go on for ever with keys that it makes for itself. People's tokens are short, and new ones
+/// are theirs to have.
+fn last_end(creator: &Actor) -> Option<Timestamp> {
+    creator.expires_at.filter(|_| creator.kind == ActorKind::Service)
 }
 
 fn exceeds(actor: &Actor, role: Role, pointer: &str) -> Vec<Problem> {

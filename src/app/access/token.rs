@@ -7,6 +7,7 @@ use super::super::{App, OpContext};
 use super::{administer, audit};
 use crate::domain::{FieldChange, RevokedToken, Timestamp, check_name, now};
 use crate::error::{Error, ErrorCode, Problem, Result};
+use crate::store::access::Revocation;
 
 #[derive(Clone, Debug)]
 pub struct RevokeToken {
@@ -18,7 +19,7 @@ pub struct RevokeToken {
 }
 
 impl App {
-    /// From now on the token is refused, on every node. To revoke it again changes nothing.
+    /// From now on the token is refused, on every node. To revoke it again changes nothing but its end, to a later one.
     pub async fn revoke_token(&self, ctx: &OpContext, input: RevokeToken) -> Result<RevokedToken> {
         let proof = administer(ctx)?;
         if proof.scope().project_ids().is_some() {
@@ -28,9 +29,9 @@ impl App {
         }
         let mut problems = Vec::new();
         check_name("/jti", &input.jti, &mut problems);
-        if input.expires_at <= now() {
+        if input.expires_at < self.directory.revoked_until() {
             problems
-                .push(Problem::new("/expiresAt", "must be in the future: a token that has ended needs no revocation"));
+                .push(Problem::new("/expiresAt", "must not have passed: a token that has ended needs no revocation"));
         }
         check(problems)?;
         check_comment("/reason", input.reason.as_deref())?;
@@ -42,10 +43,20 @@ impl App {
             revoked_at: now(),
             revoked_by: ctx.actor.subject.to_string(),
         };
-        let (token, made) = tx.revoke_token(&proof, token).await?;
-        if made {
-            let change = FieldChange { field: "revokedTokens".into(), old: json!(null), new: json!(token.jti) };
-            tx.record_audit(audit(ctx, "token_revoked", token.reason.as_deref(), vec![change]));
+        let reason = token.reason.clone();
+        let (token, outcome) = tx.revoke_token(&proof, token).await?;
+        let change = match outcome {
+            Revocation::Made => {
+                Some(FieldChange { field: "revokedTokens".into(), old: json!(null), new: json!(token.jti) })
+            }
+            Revocation::Known => None,
+            Revocation::Extended { was } => {
+                let field = format!("revokedTokens.{}.expiresAt", token.jti);
+                Some(FieldChange { field, old: json!(was), new: json!(token.expires_at) })
+            }
+        };
+        if let Some(change) = change {
+            tx.record_audit(audit(ctx, "token_revoked", reason.as_deref(), vec![change]));
         }
         tx.commit().await?;
         self.directory.read().await?;

@@ -15,6 +15,8 @@ pub(super) const ROLE_PREFIX: &str = "datasource:";
 pub(super) const DEFAULT_PROJECT: &str = "default";
 const NAME_MAX: usize = 128;
 const SUBJECT_MAX: usize = 256;
+/// How programs with API keys and the server itself are called, in the audit log too.
+const RESERVED: [&str; 2] = ["service:", "system:"];
 
 /// Where to look for a grant; the first path that is there counts.
 pub(super) struct ClaimPaths {
@@ -73,6 +75,7 @@ impl ClaimPaths {
     /// The actor, and why it has no role where it has none: then it reaches nothing but what it is granted.
     pub(super) fn actor(&self, claims: &Map<String, Value>) -> Result<(Actor, Option<Error>)> {
         let subject = name(claims.get("sub"), "sub", SUBJECT_MAX)?;
+        check_subject(subject).map_err(|rule| refused(format!("the token's claim `sub` {rule}")))?;
         let org = self.org(claims)?;
         let (scope, default_project) = match self.projects(claims)? {
             None => (Scope::org(org), DEFAULT_PROJECT.into()),
@@ -171,7 +174,11 @@ pub(super) fn check_org(text: &str) -> Result<(), String> {
 }
 
 pub(super) fn check_subject(text: &str) -> Result<(), String> {
-    check_name(text, SUBJECT_MAX)
+    check_name(text, SUBJECT_MAX)?;
+    match RESERVED.iter().find(|prefix| text.trim_start().starts_with(**prefix)) {
+        Some(prefix) => Err(format!("must not begin with `{prefix}`, which stands for no person")),
+        None => Ok(()),
+    }
 }
 
 fn name<'a>(value: Option<&'a Value>, claim: &str, max: usize) -> Result<&'a str> {

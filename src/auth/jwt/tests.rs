@@ -198,6 +198,10 @@ fn subject_and_organisation_are_required() {
     assert!(unauthenticated(verify(json!({ "sub": null }))).contains("`sub`"));
     assert!(unauthenticated(verify(json!({ "sub": "" }))).contains("`sub` must not be empty"));
     assert!(unauthenticated(verify(json!({ "sub": "a\nb" }))).contains("control characters"));
+    for taken in ["service:deployer", "system:registry", " system:registry"] {
+        assert!(unauthenticated(verify(json!({ "sub": taken }))).contains("stands for no person"), "{taken}");
+    }
+    assert!(verify(json!({ "sub": "service-account-deployer" })).is_ok());
     assert!(unauthenticated(verify(json!({ "org": null }))).contains("`org` or `org_id` or `tenant`"));
     for org in [json!(""), json!("  "), json!("a\u{0}"), json!("x".repeat(129)), json!(7), json!(["acme"])] {
         assert!(unauthenticated(verify(json!({ "org": org, "tenant": "acme" }))).contains("`org`"), "{org}");

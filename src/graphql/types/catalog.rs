@@ -135,9 +135,9 @@ impl Viewer {
         app.may(op, named.shaped(ctx)?, id).await.shaped(ctx)
     }
 
-    /// Everything that the role allows, by name.
+    /// Everything that the token allows, by name.
     async fn permissions(&self) -> Vec<&'static str> {
-        let allowed = Permission::ALL.iter().filter(|p| crate::auth::policy::allows(self.0.role, **p));
+        let allowed = Permission::ALL.iter().filter(|p| crate::auth::policy::by_token(&self.0, **p));
         allowed.map(|p| p.as_str()).collect()
     }
 }

@@ -86,7 +86,7 @@ pub(in crate::rest) struct Viewer {
     projects: Option<Vec<String>>,
     /// When the token ends.
     expires_at: Option<DateTime<Utc>>,
-    /// Everything that the role allows, by name.
+    /// Everything that the token allows, by name.
     permissions: Vec<&'static str>,
     /// What the organisation may have at most, and what it has.
     quotas: Vec<Quota>,
@@ -105,7 +105,7 @@ pub(in crate::rest) struct Quota {
 
 impl Viewer {
     pub(in crate::rest) fn new(actor: &Actor, quotas: Vec<QuotaUse>) -> Self {
-        let allowed = Permission::ALL.iter().filter(|p| policy::allows(actor.role, **p));
+        let allowed = Permission::ALL.iter().filter(|p| policy::by_token(actor, **p));
         Self {
             subject: actor.subject.to_string(),
             role: actor.role.into(),

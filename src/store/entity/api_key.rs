@@ -13,6 +13,7 @@ pub struct Model {
     pub hash: Vec<u8>,
     pub role: String,
     pub projects: Option<Json>,
+    pub grant_projects: Option<Json>,
     pub created_at: Timestamp,
     pub created_by: String,
     pub expires_at: Option<Timestamp>,

@@ -18,8 +18,30 @@ on_both_databases! {
         assert_eq!(verify(&database), whole);
         let said = audit(&database, &["verify", "--org", "acme"]);
         assert!(String::from_utf8_lossy(&said.stdout).contains("intact: entries 1 to"), "{said:?}");
-        let nobody = report(&audit(&database, &["verify", "--org", "nobody", "--json"]));
-        assert_eq!((&nobody["ok"], &nobody["entries"]), (&json!(true), &json!(0)));
+        let nobody = audit(&database, &["verify", "--org", "nobody", "--json"]);
+        assert_eq!((nobody.status.success(), nobody.stdout.len()), (false, 0), "{nobody:?}");
+        let said = String::from_utf8_lossy(&nobody.stderr);
+        assert!(said.contains("nobody") && said.contains("not found"), "{said}");
+    }
+
+    async fn a_log_that_nobody_signed_is_not_called_intact(server: TestServer) {
+        let database = signed_twice(server).await;
+        let signed = audit(&database, &["verify", "--org", "acme", "--require-signed"]);
+        assert!(signed.status.success(), "{signed:?}");
+        let sql = database.sql().await;
+        sql.disarm().await;
+        sql.run("DELETE FROM audit_checkpoints").await;
+        for (more, succeeds) in [(None, true), (Some("--require-signed"), false)] {
+            let args: Vec<_> = ["verify", "--org", "acme"].into_iter().chain(more).collect();
+            let output = audit(&database, &args);
+            let said = String::from_utf8_lossy(&output.stdout);
+            assert!(said.starts_with("NOT SIGNED") && !said.contains("intact"), "{said}");
+            assert_eq!(output.status.success(), succeeds, "{said}");
+        }
+        // Where not even entries are left, the head of the chain still tells of them.
+        sql.run("DELETE FROM audit_entries").await;
+        assert_eq!(broken(&verify(&database)).0, "truncated");
+        sql.close().await;
     }
 
     async fn each_way_to_spoil_the_log_is_told_with_its_place(server: TestServer) {

@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use datasource_studio::domain::paging::encode_cursor;
 use serde_json::json;
 
-use crate::harness::Socket;
 use crate::harness::server::open_webhook;
+use crate::harness::{Kind, Socket, TestServer, eventually};
 use crate::on_both_databases;
 
 const ALL: &str = "subscription($after: String) { datasourceEvents(after: $after) { id eventType } }";
@@ -112,4 +112,58 @@ on_both_databases! {
             assert_eq!(few.next().await["datasourceEvents"]["id"], expected.to_string());
         }
     }
+}
+
+/// One socket is one client: it gets its share and no more.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_socket_takes_so_many_operations_at_a_time() {
+    let server = TestServer::start(Kind::Sqlite).await;
+    let mut socket = Socket::connect(&server.viewer()).await;
+    let subscribe = |id: usize| json!({ "id": id.to_string(), "type": "subscribe", "payload": { "query": ALL } });
+    for id in 0..=100 {
+        socket.send(subscribe(id)).await;
+    }
+    let refusal = socket.message().await;
+    assert_eq!((&refusal["id"], refusal["type"].as_str()), (&json!("100"), Some("next")), "{refusal}");
+    assert!(refusal.to_string().contains("RATE_LIMITED"), "{refusal}");
+    assert_eq!(socket.message().await, json!({ "type": "complete", "id": "100" }));
+    socket.send(json!({ "id": "7", "type": "complete" })).await;
+    assert_eq!(socket.message().await, json!({ "type": "complete", "id": "7" }));
+    socket.send(json!({ "id": "200", "type": "subscribe", "payload": { "query": "{ viewer { role } }" } })).await;
+    assert_eq!(socket.message().await["payload"]["data"]["viewer"]["role"], "VIEWER");
+}
+
+/// What waits for its reader holds nothing that others need, and is not waited for without end.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_client_that_does_not_read_keeps_nobody_from_the_database() {
+    let server = TestServer::start_with(Kind::Sqlite, &["--request-timeout", "3s"]).await;
+    server.operator().webhook("orders", open_webhook(json!({}))).await;
+    let sql = server.database.sql().await;
+    sql.run(
+        "WITH RECURSIVE n (i) AS (SELECT 3 UNION ALL SELECT i + 1 FROM n WHERE i < 1003)
+         INSERT INTO datasource_events (org_id, seq, project_id, datasource_id, event_type, actor, payload, created_at)
+         SELECT e.org_id, n.i, e.project_id, e.datasource_id, 'test_run', e.actor, '{}', e.created_at
+         FROM n, datasource_events e WHERE e.seq = 1",
+    )
+    .await;
+    sql.run("UPDATE orgs SET event_seq = 1003 WHERE org_id = 'acme'").await;
+    let wide: String = (0..25).map(|i| format!("a{i}: createdAt ")).collect();
+    let query = format!("subscription {{ datasourceEvents(after: \"MA\") {{ {wide} }} }}");
+    let mut socket = Socket::connect(&server.viewer()).await;
+    for id in 0..100 {
+        socket.send(json!({ "id": id.to_string(), "type": "subscribe", "payload": { "query": query } })).await;
+    }
+    for _ in 0..20 {
+        assert_eq!(
+            server.viewer().data("{ datasources { totalCount } }", json!({})).await["datasources"]["totalCount"],
+            1
+        );
+        let ready = server.http.get(format!("{}/health/ready", server.url)).send().await.expect("an answer");
+        assert_eq!(ready.status(), 200);
+    }
+    eventually("the socket of who does not read is closed", || async {
+        let open = server.metric("graphql_streams_open").await.expect("a gauge");
+        (open == 0.0).then_some(())
+    })
+    .await;
 }

@@ -146,6 +146,35 @@ on_both_databases! {
         assert_eq!(ada.code("{ accessGrants { id } }", json!({})).await, "FORBIDDEN");
     }
 
+    async fn what_a_client_is_told_it_may_do_is_what_it_may(server: TestServer) {
+        let admin = server.admin();
+        let own = datasource(&admin, "own", "north").await;
+        grant(&admin, "USER", "ada", "ADMIN", json!({ "datasourceId": own })).await;
+        let ada = person(&server, "ada", json!({ "roles": ["datasource:viewer"] }));
+        let north = server.limited_to(Role::Admin, &["north"]);
+        for (permission, query, path, by_grant, limited) in [
+            ("access:manage", "{ accessGrants { id } }", "/api/v1/access-grants", false, true),
+            ("registry:read", "{ registry { nodes { name } } }", "/api/v1/registry", false, true),
+            ("key:manage", "{ encryptionKeys { provider } }", "/api/v1/keys", false, false),
+            ("audit:read", "{ auditLog { nodes { id } } }", "/api/v1/audit-log", true, true),
+        ] {
+            let can = "query($p: String!, $id: ID) { viewer { can(permission: $p, datasource: $id) } }";
+            for (who, client, may) in [("ada", &ada, by_grant), ("north", &north, limited), ("all", &admin, true)] {
+                for on in [None, Some(&own)] {
+                    let told = client.data(can, json!({ "p": permission, "id": on })).await;
+                    assert_eq!(told["viewer"]["can"], may, "{who} {permission} {on:?}");
+                }
+                let done = client.send(query, json!({})).await;
+                let code = done["errors"][0]["extensions"]["code"].as_str().unwrap_or_default();
+                assert_eq!(code, if may { "" } else { "FORBIDDEN" }, "{who} {permission}");
+                let status = client.get(path).await.status;
+                assert_eq!(status, if may { 200 } else { 403 }, "{who} {permission}");
+            }
+        }
+        let listed = north.data("{ viewer { permissions } }", json!({})).await.to_string();
+        assert!(listed.contains("access:manage") && !listed.contains("key:manage"), "{listed}");
+    }
+
     async fn a_stream_ends_with_the_grant_that_opened_it(server: TestServer) {
         let admin = server.admin();
         let doors = datasource(&admin, "doors", "north").await;
@@ -179,11 +208,62 @@ on_both_databases! {
         for name in ["ci", "narrow"] {
             grant(&admin, "SERVICE_ACCOUNT", name, "OPERATOR", json!({ "datasourceId": doors })).await;
             // Nobody becomes a service account by a name in a token.
-            assert_eq!(refused(&server, &person(&server, &format!("service:{name}"), json!({})).token).await.0, "FORBIDDEN");
+            assert_eq!(refused(&server, &person(&server, &format!("service:{name}"), json!({})).token).await.0, "UNAUTHENTICATED");
         }
         let text = |made: &Value| made["key"].as_str().expect("a key").to_owned();
         assert_eq!(edit(&server.with_token(text(&plain)), &doors).await, "");
         assert!(seen(&server.with_token(text(&narrow))).await.is_empty());
+    }
+
+    async fn a_key_gets_no_grant_beyond_the_projects_of_who_made_it(server: TestServer) {
+        let admin = server.admin();
+        let billing = server.limited_to(Role::Admin, &["billing"]);
+        let salaries = datasource(&admin, "salaries", "hr").await;
+        let invoices = datasource(&admin, "invoices", "billing").await;
+        let input = json!({ "name": "deployer", "role": "ADMIN", "projects": ["billing"] });
+        let account = admin.mutate("createServiceAccount", input, "serviceAccount { id }").await;
+        let key = async |maker: &Client| {
+            let input = json!({ "serviceAccountId": account["serviceAccount"]["id"], "name": "x" });
+            let made = maker.mutate("createApiKey", input, "key").await;
+            server.with_token(made["key"].as_str().expect("a key").to_owned())
+        };
+        let before = key(&billing).await;
+        grant(&admin, "SERVICE_ACCOUNT", "deployer", "ADMIN", json!({ "project": "hr" })).await;
+        let after = key(&billing).await;
+        // Nor by a key that such a key makes.
+        let child = key(&after).await;
+        let secret = json!({ "input": { "id": salaries, "key": "k", "value": "v" } });
+        for narrow in [&before, &after, &child] {
+            assert_eq!(seen(narrow).await, names(&["invoices"]));
+            assert_eq!(narrow.code(&mutation("setDatasourceSecret", "__typename"), secret.clone()).await, "NOT_FOUND");
+        }
+        let whole = key(&admin).await;
+        assert_eq!(seen(&whole).await, names(&["invoices", "salaries"]));
+        // What is within these projects counts for all.
+        let input = json!({ "name": "reader", "role": "VIEWER", "projects": ["billing"] });
+        let reader = billing.mutate("createServiceAccount", input, "serviceAccount { id }").await;
+        let input = json!({ "serviceAccountId": reader["serviceAccount"]["id"], "name": "x" });
+        let made = billing.mutate("createApiKey", input, "key").await;
+        grant(&admin, "SERVICE_ACCOUNT", "reader", "OPERATOR", json!({ "datasourceId": invoices })).await;
+        assert_eq!(edit(&server.with_token(made["key"].as_str().expect("a key").to_owned()), &invoices).await, "");
+    }
+
+    async fn nobody_takes_the_name_that_a_grant_waits_for(server: TestServer) {
+        let admin = server.admin();
+        let give = mutation("grantAccess", "grant { id }");
+        let to = |kind: &str| json!({ "principalKind": kind, "principal": "ghost", "role": "ADMIN", "project": "hr" });
+        assert_eq!(admin.code(&give, json!({ "input": to("SERVICE_ACCOUNT") })).await, "VALIDATION_FAILED");
+        // One that was made while a grant could be to any name.
+        let given = admin.mutate("grantAccess", to("USER"), "grant { id }").await;
+        let sql = server.database.sql().await;
+        assert_eq!(sql.run("UPDATE access_grants SET principal_kind = 'service_account'").await, 1);
+        sql.close().await;
+        let create = mutation("createServiceAccount", "serviceAccount { id }");
+        let ghost = json!({ "input": { "name": "ghost", "role": "ADMIN" } });
+        let billing = server.limited_to(Role::Admin, &["billing"]);
+        assert_eq!(admin.code(&create, ghost.clone()).await, "CONFLICT");
+        admin.mutate("revokeAccess", json!({ "id": given["grant"]["id"] }), "grant { id }").await;
+        billing.data(&create, ghost).await;
     }
 
     async fn what_cannot_be_meant_is_refused(server: TestServer) {

@@ -66,6 +66,24 @@ on_both_databases! {
         assert_eq!(entries[0]["newValue"], named(&token)["jti"]);
     }
 
+    async fn a_revocation_lasts_until_the_latest_end_that_was_told(server: TestServer) {
+        let admin = server.admin();
+        let revoke = |end: &'static str| {
+            let input = json!({ "jti": "lost", "expiresAt": end, "reason": end });
+            let admin = &admin;
+            async move { admin.mutate("revokeToken", input, "token { expiresAt }").await["token"]["expiresAt"].clone() }
+        };
+        let at = |told: Value| told.as_str().and_then(|text| text.parse::<chrono::DateTime<chrono::Utc>>().ok()).expect("a time");
+        let (early, late) = ("2098-01-01T00:00:00Z", "2099-01-01T00:00:00Z");
+        for (given, stands) in [(early, early), (late, late), (early, late), (late, late)] {
+            assert_eq!(at(revoke(given).await), at(json!(stands)), "{given}");
+        }
+        let audit = "{ auditLog(filter: { action: \"token_revoked\" }) { nodes { field reason } } }";
+        let entries = admin.data(audit, json!({})).await["auditLog"]["nodes"].take();
+        let expected = json!([{ "field": "revokedTokens.lost.expiresAt", "reason": late }, { "field": "revokedTokens", "reason": early }]);
+        assert_eq!(entries, expected);
+    }
+
     async fn only_what_can_be_meant_is_taken(server: TestServer) {
         let revoke = "mutation($input: RevokeTokenInput!) { revokeToken(input: $input) { token { jti } } }";
         for wrong in [
@@ -101,7 +119,7 @@ async fn a_token_that_is_revoked_on_one_node_is_refused_on_all() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_revocation_lasts_as_long_as_its_token_and_over_a_restart() {
-    let server = TestServer::start_with(Kind::Sqlite, &["--housekeeping-interval", "50ms"]).await;
+    let server = TestServer::start_with(Kind::Sqlite, &["--housekeeping-interval", "50ms", "--jwt-leeway", "0s"]).await;
     let long = server.operator().token;
     let short = server.token(Role::Viewer, "acme", Duration::from_secs(2));
     for token in [&long, &short] {
@@ -116,4 +134,20 @@ async fn a_revocation_lasts_as_long_as_its_token_and_over_a_restart() {
     drop(sql);
     let server = TestServer::on(server.stop().await, &[]).await;
     assert!(refused(&server, &long).await.1.contains("revoked"));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_revoked_token_stays_refused_while_its_end_is_tolerated() {
+    let flags = ["--housekeeping-interval", "50ms", "--jwt-leeway", "1h"];
+    let server = TestServer::start_with(Kind::Sqlite, &flags).await;
+    let [early, late, kept] = [(); 3].map(|()| server.token(Role::Viewer, "acme", Duration::from_secs(1)));
+    revoke(&server, &early).await;
+    // More than what is kept for the sake of rounding.
+    tokio::time::sleep(Duration::from_secs(4)).await;
+    accepted(&server, &kept).await;
+    // Whoever still lets it in must also let it be revoked, and everything is read anew for it.
+    revoke(&server, &late).await;
+    for token in [&early, &late] {
+        assert!(refused(&server, token).await.1.contains("revoked"));
+    }
 }

@@ -122,6 +122,29 @@ on_both_databases! {
             json!({ "input": { "name": "everywhere", "role": "VIEWER" } })).await, "CONFLICT");
     }
 
+    async fn a_key_makes_no_key_that_outlives_it(server: TestServer) {
+        let admin = server.admin();
+        let id = account(&admin, "root", "ADMIN", None).await;
+        let (_, text) = key(&admin, &id, json!({ "expiresAt": "2098-01-01T00:00:00Z" })).await;
+        let program = server.with_token(text);
+        let later = json!({ "serviceAccountId": id, "name": "x", "expiresAt": "2099-01-01T00:00:00Z" });
+        assert_eq!(problem(&program, "createApiKey", later.clone()).await, "/expiresAt");
+        let other = account(&program, "other", "ADMIN", None).await;
+        let later_of_other = json!({ "serviceAccountId": other, "name": "x", "expiresAt": "2099-01-01T00:00:00Z" });
+        assert_eq!(problem(&program, "createApiKey", later_of_other).await, "/expiresAt");
+        let end = async |maker: &Client, input: Value| {
+            let made = maker.mutate("createApiKey", input, "apiKey { expiresAt }").await;
+            made["apiKey"]["expiresAt"].as_str().map(|end| end[..10].to_owned())
+        };
+        let plain = json!({ "serviceAccountId": id, "name": "x" });
+        assert_eq!(end(&program, plain.clone()).await.as_deref(), Some("2098-01-01"), "that of its maker");
+        let sooner = json!({ "serviceAccountId": id, "name": "x", "expiresAt": "2097-01-01T00:00:00Z" });
+        assert_eq!(end(&program, sooner).await.as_deref(), Some("2097-01-01"));
+        // A person's token is short, and the key that it makes is not.
+        assert_eq!(end(&admin, later).await.as_deref(), Some("2099-01-01"));
+        assert_eq!(end(&admin, plain).await, None);
+    }
+
     async fn what_is_no_key_is_refused_alike(server: TestServer) {
         let admin = server.admin();
         let id = account(&admin, "ci", "VIEWER", None).await;

@@ -173,6 +173,32 @@ on_both_databases! {
         assert_eq!(admin.mutate("retireKeys", json!({}), "retired").await["retired"].as_array().map(Vec::len), Some(2));
     }
 
+    async fn a_data_key_that_is_damaged_holds_up_no_other(server: TestServer) {
+        let admin = server.admin();
+        let id = admin.webhook("orders", open_webhook(json!({}))).await;
+        set(&admin, &id, "token", "one").await;
+        rotate(&admin, "DATA_KEY").await;
+        let before = keys(&admin).await;
+        let sql = server.database.sql().await;
+        // What was wrapped for one key does not open as another.
+        sql.run("UPDATE data_keys SET wrapped = (SELECT d.wrapped FROM data_keys d WHERE d.org_id = 'acme' AND d.active)
+            WHERE org_id = 'acme' AND NOT active").await;
+        let wrapped = "SELECT wrapped FROM data_keys WHERE org_id = 'acme' ORDER BY id";
+        let stored = sql.column::<Vec<u8>>(wrapped).await;
+        let rotation = rotate(&admin, "MASTER_KEY").await;
+        assert_eq!((&rotation["status"], &rotation["total"], &rotation["done"]), (&json!("FAILED"), &json!(2), &json!(1)));
+        let error = rotation["error"].as_str().expect("a reason");
+        let old = before["dataKeys"][0]["id"].as_str().expect("an id");
+        assert!(error.contains("1 could not be moved") && error.contains(old), "{error}");
+        let after = sql.column::<Vec<u8>>(wrapped).await;
+        assert!(after[0] == stored[0] && after[1] != stored[1], "the first stays as it is, the second was wrapped anew");
+        sql.close().await;
+        // Nothing waits for it: it seals nothing, so it can go, and the next rotation is whole.
+        assert_eq!(admin.mutate("retireKeys", json!({}), "retired").await["retired"], json!([old]));
+        assert_eq!(rotate(&admin, "MASTER_KEY").await["status"], "SUCCEEDED");
+        assert_eq!(values(&server.database, &[MASTER_KEY]).await["token@1"], "one");
+    }
+
     async fn keys_are_the_whole_organisations(server: TestServer) {
         let rotate = crate::harness::server::mutation("rotateKeys", "rotation { id }");
         let input = json!({ "input": { "kind": "DATA_KEY" } });

@@ -103,6 +103,33 @@ async fn a_login_gives_a_token_that_is_used_until_it_is_taken_away() {
     assert!(error.contains("400") && !error.contains("guessed"), "{error}");
 }
 
+#[tokio::test]
+async fn a_refusal_is_no_reason_to_log_in_again_and_again() {
+    let flags = ["--vault-auth", "approle", "--vault-role", ROLE_ID, "--vault-secret-id", SECRET_ID];
+    let server = VaultServer::start().await;
+    let logins = || server.asked().iter().filter(|request| request.path.ends_with("/login")).count();
+    let keys = keyring(&server, &flags, Duration::ZERO);
+    let stored = keys.generate_data_key("acme").await.expect("wraps");
+    // Many notice at once that the token was taken away; one of them replaces it for all.
+    server.revoke();
+    let all = (0..8).map(|_| keys.unwrap_data_key("acme", &stored));
+    for opened in futures::future::join_all(all).await {
+        opened.expect("unwraps by the new token");
+    }
+    assert_eq!(logins(), 2);
+
+    let keys = keyring(&server, &flags, Duration::ZERO);
+    server.feel(Mood::Forbidding);
+    for _ in 0..5 {
+        let error = keys.generate_data_key("acme").await.expect_err("the policy does not allow it");
+        assert!(error.to_string().contains("policy"), "{error}");
+    }
+    assert_eq!(logins(), 4, "the first login of the new client, and one more in case that its token was at fault");
+    server.feel(Mood::Well);
+    keys.generate_data_key("acme").await.expect("the token that is held serves");
+    assert_eq!(logins(), 4);
+}
+
 /// A way to the server under a certificate of its own; answers with the URL and the certificate in PEM form.
 async fn behind_tls(server: &VaultServer) -> (String, String) {
     let made = rcgen::generate_simple_self_signed(vec!["127.0.0.1".to_owned()]).expect("a certificate");

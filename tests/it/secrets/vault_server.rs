@@ -19,6 +19,8 @@ pub enum Mood {
     Sealed,
     Busy,
     Denying,
+    /// Whoever logs in gets a token that may do nothing.
+    Forbidding,
     Broken,
     Babbling,
 }
@@ -111,7 +113,7 @@ async fn answer(State(server): State<VaultServer>, request: Request) -> Response
     inner.asked.push(Asked { method: parts.method.to_string(), path: path.clone(), headers, body: body.clone() });
     let refuse = |status: StatusCode, why: &str| (status, axum::Json(json!({ "errors": [why] }))).into_response();
     match inner.mood {
-        Mood::Well => {}
+        Mood::Well | Mood::Forbidding => {}
         Mood::Sealed => return refuse(StatusCode::SERVICE_UNAVAILABLE, "Vault is sealed"),
         Mood::Busy => return refuse(StatusCode::TOO_MANY_REQUESTS, "request path: rate limit quota exceeded"),
         Mood::Denying => return refuse(StatusCode::FORBIDDEN, "permission denied"),
@@ -134,7 +136,7 @@ async fn answer(State(server): State<VaultServer>, request: Request) -> Response
         return axum::Json(json!({ "auth": { "client_token": token, "lease_duration": 3600, "renewable": true } }))
             .into_response();
     }
-    if !inner.tokens.contains(&token) {
+    if inner.mood == Mood::Forbidding || !inner.tokens.contains(&token) {
         return refuse(StatusCode::FORBIDDEN, "permission denied");
     }
     let text = |name: &str| body[name].as_str().unwrap_or_default().to_owned();

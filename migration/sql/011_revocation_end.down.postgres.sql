@@ -1,0 +1,1 @@
+REVOKE UPDATE (expires_at) ON revoked_tokens FROM studio_runtime;
