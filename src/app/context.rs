@@ -5,7 +5,7 @@ use super::change::Journal;
 use super::idempotency::Once;
 use crate::auth::policy::{self, Grant};
 use crate::auth::{Actor, Authorized};
-use crate::domain::{Datasource, ManagedBy, Outcome};
+use crate::domain::{Datasource, FieldChange, ManagedBy, Outcome, Tenant};
 use crate::error::Result;
 use crate::store::{NewAudit, NewEvent, Store, Tx};
 
@@ -45,27 +45,35 @@ impl OpContext {
         }
     }
 
+    /// What was done for the organisation as a whole, which is on no datasource's timeline.
+    pub(super) fn audit(&self, action: &str, reason: Option<&str>, changes: Vec<FieldChange>) -> NewAudit {
+        NewAudit {
+            tenant: Tenant { org: self.actor.scope.org_id().clone(), project: "".into() },
+            datasource_id: None,
+            action: action.to_owned(),
+            actor: self.actor.subject.to_string(),
+            source_address: self.source_address.map(|a| a.to_string()),
+            request_id: self.request_id.clone(),
+            reason: reason.map(str::to_owned),
+            outcome: Outcome::Success,
+            changes,
+        }
+    }
+
     /// Writes what happened into the transaction that makes it happen.
     pub(super) fn journal(&self, tx: &mut Tx, entry: Journal<'_>) {
-        let actor = self.actor.subject.to_string();
         tx.record_event(NewEvent {
             tenant: entry.tenant.clone(),
             datasource_id: entry.datasource_id,
             version: entry.version,
             event_type: entry.event,
-            actor: actor.clone(),
+            actor: self.actor.subject.to_string(),
             payload: entry.payload,
         });
         tx.record_audit(NewAudit {
             tenant: entry.tenant.clone(),
             datasource_id: Some(entry.datasource_id),
-            action: entry.event.as_str().to_owned(),
-            actor,
-            source_address: self.source_address.map(|a| a.to_string()),
-            request_id: self.request_id.clone(),
-            reason: entry.reason.map(str::to_owned),
-            outcome: Outcome::Success,
-            changes: entry.changes,
+            ..self.audit(entry.event.as_str(), entry.reason, entry.changes)
         });
     }
 }

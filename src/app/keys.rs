@@ -6,11 +6,9 @@ use uuid::Uuid;
 use super::change::check_comment;
 use super::{App, OpContext};
 use crate::auth::policy::grant::ManageKeys;
-use crate::domain::{
-    DataKeyInfo, FieldChange, KeyRotation, MasterKeyUse, Outcome, RotationKind, RotationStatus, Tenant, now,
-};
+use crate::domain::{DataKeyInfo, FieldChange, KeyRotation, MasterKeyUse, RotationKind, RotationStatus, now};
 use crate::error::{Error, Result};
-use crate::store::{NewAudit, Tx};
+use crate::store::Tx;
 
 /// How many rotations are shown.
 const SHOWN: u64 = 20;
@@ -155,15 +153,6 @@ impl App {
 }
 
 fn audit(ctx: &OpContext, tx: &mut Tx, action: &str, field: &str, new: serde_json::Value, reason: Option<&str>) {
-    tx.record_audit(NewAudit {
-        tenant: Tenant { org: ctx.actor.scope.org_id().clone(), project: ctx.actor.default_project.clone() },
-        datasource_id: None,
-        action: action.to_owned(),
-        actor: ctx.actor.subject.to_string(),
-        source_address: ctx.source_address.map(|a| a.to_string()),
-        request_id: ctx.request_id.clone(),
-        reason: reason.map(str::to_owned),
-        outcome: Outcome::Success,
-        changes: vec![FieldChange { field: field.to_owned(), old: json!(null), new }],
-    });
+    let change = FieldChange { field: field.to_owned(), old: json!(null), new };
+    tx.record_audit(ctx.audit(action, reason, vec![change]));
 }

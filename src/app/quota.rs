@@ -7,9 +7,9 @@ use serde_json::{Value, json};
 use super::{App, OpContext};
 use crate::auth::ActorKind;
 use crate::auth::policy::grant::Read;
-use crate::domain::{FieldChange, Most, Outcome, Quota, QuotaUse, Tenant};
+use crate::domain::{FieldChange, Most, Quota, QuotaUse};
 use crate::error::{Error, ErrorCode, Problem, Result};
-use crate::store::{NewAudit, Tx};
+use crate::store::Tx;
 
 /// How soon every node knows of another quota of requests.
 const RATES_READ_EVERY: Duration = Duration::from_secs(5);
@@ -54,17 +54,8 @@ impl App {
         let old = tx.own_quotas().await?.into_iter().find(|(name, _)| *name == quota).map(|(_, most)| most);
         drop(tx);
         let shown = |most: Option<Most>| most.map_or(json!("default"), |Most(n)| n.map_or(json!("none"), Value::from));
-        let entry = NewAudit {
-            tenant: Tenant { org: ctx.actor.scope.org_id().clone(), project: ctx.actor.default_project.clone() },
-            datasource_id: None,
-            action: "quota_set".to_owned(),
-            actor: ctx.actor.subject.to_string(),
-            source_address: None,
-            request_id: ctx.request_id.clone(),
-            reason: reason.map(str::to_owned),
-            outcome: Outcome::Success,
-            changes: vec![FieldChange { field: format!("quotas.{quota}"), old: shown(old), new: shown(most) }],
-        };
+        let change = FieldChange { field: format!("quotas.{quota}"), old: shown(old), new: shown(most) };
+        let entry = ctx.audit("quota_set", reason, vec![change]);
         self.store.set_quota(&ctx.actor, quota, most, entry).await
     }
 

@@ -73,7 +73,6 @@ impl Limit {
 pub struct RateLimits(Arc<Inner>);
 
 struct Inner {
-    rules: Rules,
     hasher: RandomState,
     clock: DefaultClock,
     address: Buckets,
@@ -121,7 +120,6 @@ impl RateLimits {
             streams: Streams::new(Arc::clone(&metrics)),
             hasher: RandomState::new(),
             clock: DefaultClock::default(),
-            rules,
             metrics,
         })))
     }
@@ -188,11 +186,6 @@ impl RateLimits {
             );
             Error::new(ErrorCode::RateLimited, message).retry_after(seconds)
         })
-    }
-
-    /// What is in force, one line a limit, for the log at start.
-    pub fn describe(&self) -> String {
-        self.0.rules.to_string()
     }
 
     fn take(&self, limit: Limit, buckets: &Buckets, key: impl Hash, tokens: u32) -> Result<()> {

@@ -100,27 +100,6 @@ impl Rules {
             _ => Ok(()),
         }
     }
-
-    fn all(&self) -> [(&'static str, Option<Rate>); 6] {
-        [
-            ("address", self.address),
-            ("refused", self.refused),
-            ("principal", self.principal),
-            ("graphql_cost", self.graphql_cost),
-            ("test_runs", self.test_runs),
-            ("webhook", self.webhook),
-        ]
-    }
-}
-
-impl fmt::Display for Rules {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let texts = self.all().map(|(name, rate)| match rate {
-            Some(rate) => format!("{name} {rate}"),
-            None => format!("{name} off"),
-        });
-        f.write_str(&texts.join(", "))
-    }
 }
 
 #[derive(Deserialize)]

@@ -5,7 +5,7 @@ use uuid::Uuid;
 
 use super::super::change::{change, check, check_comment};
 use super::super::{App, OpContext};
-use super::{administer, audit};
+use super::administer;
 use crate::auth::policy::grant::Read;
 use crate::auth::{Permission, policy};
 use crate::domain::{AccessGrant, Datasource, PrincipalKind, Role, Tenant, check_name, now};
@@ -137,5 +137,5 @@ impl App {
 fn entry(ctx: &OpContext, action: &str, grant: &AccessGrant, old: Value, new: Value, reason: Option<&str>) -> NewAudit {
     let field = format!("access.{}:{}", grant.principal_kind.as_str(), grant.principal);
     let changes = change(&field, old, new).into_iter().collect();
-    NewAudit { tenant: grant.tenant.clone(), datasource_id: grant.datasource_id, ..audit(ctx, action, reason, changes) }
+    NewAudit { tenant: grant.tenant.clone(), datasource_id: grant.datasource_id, ..ctx.audit(action, reason, changes) }
 }

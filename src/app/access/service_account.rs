@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use super::super::change::{change, check, check_comment};
 use super::super::{App, OpContext};
-use super::{administer, audit};
+use super::administer;
 use crate::auth::api_key::PresentedKey;
 use crate::auth::policy::grant::ManageAccess;
 use crate::auth::{Actor, ActorKind, Authorized};
@@ -101,7 +101,7 @@ impl App {
             change("projects", Value::Null, json!(account.projects)),
         ];
         let changes = changes.into_iter().flatten().collect();
-        tx.record_audit(audit(ctx, "service_account_created", input.reason.as_deref(), changes));
+        tx.record_audit(ctx.audit("service_account_created", input.reason.as_deref(), changes));
         tx.commit().await?;
         Ok(account)
     }
@@ -126,7 +126,7 @@ impl App {
             let field = format!("serviceAccounts.{}.disabled", account.name);
             let changes = change(&field, was, input.disabled).into_iter().collect();
             let action = if input.disabled { "service_account_disabled" } else { "service_account_enabled" };
-            tx.record_audit(audit(ctx, action, input.reason.as_deref(), changes));
+            tx.record_audit(ctx.audit(action, input.reason.as_deref(), changes));
             tx.commit().await?;
             self.directory.read().await?;
         }
@@ -182,7 +182,7 @@ impl App {
         let value = json!({ "id": key.id, "name": key.name, "role": role.as_str(), "projects": key.projects,
             "expiresAt": key.expires_at });
         let changes = change(&format!("serviceAccounts.{}.apiKeys", account.name), Value::Null, value);
-        tx.record_audit(audit(ctx, "api_key_created", input.reason.as_deref(), changes.into_iter().collect()));
+        tx.record_audit(ctx.audit("api_key_created", input.reason.as_deref(), changes.into_iter().collect()));
         tx.commit().await?;
         self.directory.read().await?;
         Ok(NewApiKey { key, text })
@@ -198,7 +198,7 @@ impl App {
             key.revoked_by = Some(ctx.actor.subject.to_string());
             tx.save_api_key(&proof, &key).await?;
             let changes = change(&format!("serviceAccounts.{}.apiKeys", account.name), json!(key.id), Value::Null);
-            tx.record_audit(audit(ctx, "api_key_revoked", reason, changes.into_iter().collect()));
+            tx.record_audit(ctx.audit("api_key_revoked", reason, changes.into_iter().collect()));
             tx.commit().await?;
             self.directory.read().await?;
         }

@@ -4,7 +4,7 @@ use serde_json::json;
 
 use super::super::change::{check, check_comment};
 use super::super::{App, OpContext};
-use super::{administer, audit};
+use super::administer;
 use crate::domain::{FieldChange, RevokedToken, Timestamp, check_name, now};
 use crate::error::{Error, ErrorCode, Problem, Result};
 use crate::store::access::Revocation;
@@ -56,7 +56,7 @@ impl App {
             }
         };
         if let Some(change) = change {
-            tx.record_audit(audit(ctx, "token_revoked", reason.as_deref(), vec![change]));
+            tx.record_audit(ctx.audit("token_revoked", reason.as_deref(), vec![change]));
         }
         tx.commit().await?;
         self.directory.read().await?;
