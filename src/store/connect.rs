@@ -1,5 +1,7 @@
 //! Opens the pools.
 
+use std::fs::File;
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -9,6 +11,7 @@ use sea_orm::sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynch
 use sea_orm::{ConnectOptions, Database, DatabaseConnection};
 use secrecy::{ExposeSecret, SecretString};
 
+use super::migrate::lock_file;
 use super::{Feed, Inner, Store, classify};
 use crate::config::Settings;
 use crate::error::{Error, Result};
@@ -61,6 +64,7 @@ impl Store {
                     std::fs::create_dir_all(dir)
                         .map_err(|e| Error::internal(format!("cannot create {}: {e}", dir.display())))?;
                 }
+                begin(path, settings).await?;
                 let writer = counted(sqlite(path, 1, settings).await?, &statements);
                 let reader =
                     counted(sqlite(path, settings.database.database_max_connections, settings).await?, &statements);
@@ -106,6 +110,22 @@ async fn sqlite(path: &Path, max: u32, settings: &Settings) -> Result<DatabaseCo
             .busy_timeout(Duration::from_secs(10))
     });
     connect(options).await
+}
+
+/// Puts a file into WAL mode once, under the lock of migrations: of processes that do so at the same
+/// time SQLite lets one through and refuses the others without waiting.
+async fn begin(path: &Path, settings: &Settings) -> Result<()> {
+    if !is_wal(path) {
+        let _lock = lock_file(path).await?;
+        sqlite(path, 1, settings).await?.close().await.map_err(classify)?;
+    }
+    Ok(())
+}
+
+/// By the file format versions in the header: 2 to write and 2 to read are WAL.
+fn is_wal(path: &Path) -> bool {
+    let mut header = [0; 20];
+    File::open(path).and_then(|mut file| file.read_exact(&mut header)).is_ok_and(|()| header[18..] == [2, 2])
 }
 
 fn common(options: &mut ConnectOptions, max: u32, settings: &Settings) {

@@ -79,7 +79,7 @@ fn failed(verb: &str, error: &sea_orm::DbErr) -> Error {
 
 struct Lock {
     connection: DatabaseConnection,
-    /// SQLite has no advisory lock; a file beside the database stands in. Dropping it lets go.
+    /// Dropping it lets go.
     _file: Option<File>,
 }
 
@@ -105,7 +105,8 @@ impl Lock {
     }
 }
 
-async fn lock_file(database: &Path) -> Result<File> {
+/// SQLite has no advisory lock; a file beside the database stands in.
+pub(super) async fn lock_file(database: &Path) -> Result<File> {
     let path = database.with_extension("lock");
     let take = move || {
         let file = File::options().create(true).truncate(false).write(true).open(&path)?;

@@ -49,10 +49,22 @@ async fn two_syncs_at_once_make_one_of_each(kind: Kind) {
     }
     let sync = || import(&database, tree.path(), &["--mode", "sync"]);
     for run in <[Run; 2]>::from(tokio::join!(sync(), sync())) {
-        assert_eq!(run.code, Some(0), "{}", run.out);
+        assert_eq!(run.code, Some(0), "{}{}", run.out, run.err);
     }
     let again = sync().await;
     assert_eq!((again.code, again.report()["summary"].clone()), (Some(0), json!({ "unchanged": COUNT })));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn programs_that_begin_together_on_nothing_all_come_up() {
+    for _ in 0..5 {
+        let database = Database::create(Kind::Sqlite).await;
+        let tree = tempfile::tempdir().expect("a directory");
+        let begin = || import(&database, tree.path(), &[]);
+        for run in <[Run; 4]>::from(tokio::join!(begin(), begin(), begin(), begin())) {
+            assert_eq!(run.code, Some(0), "{}{}", run.out, run.err);
+        }
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
