@@ -106,6 +106,13 @@ impl MigratorTrait for Migrator {
                 postgres_down: include_str!("../sql/011_revocation_end.down.postgres.sql"),
                 ..Scripted::default()
             }),
+            Box::new(Scripted {
+                name: "012_approvals",
+                common_up: include_str!("../sql/012_approvals.up.sql"),
+                postgres_up: include_str!("../sql/012_approvals.up.postgres.sql"),
+                down: include_str!("../sql/012_approvals.down.sql"),
+                ..Scripted::default()
+            }),
         ]
     }
 }

@@ -17,6 +17,8 @@ pub struct OpContext {
     pub source_address: Option<IpAddr>,
     /// The channel that the request came by; what it creates is kept by it.
     pub channel: ManagedBy,
+    /// The first content of an organisation, which goes live before anybody could agree to it.
+    pub first_content: bool,
     /// Present: what is asked for is done once, however often it is sent.
     pub once: Option<Arc<Once>>,
 }
@@ -24,7 +26,7 @@ pub struct OpContext {
 impl OpContext {
     pub fn new(actor: Actor, request_id: impl Into<String>) -> Self {
         let (source_address, channel) = (None, ManagedBy::Api);
-        Self { actor, request_id: request_id.into(), source_address, channel, once: None }
+        Self { actor, request_id: request_id.into(), source_address, channel, first_content: false, once: None }
     }
 
     /// The one gate of every use-case.

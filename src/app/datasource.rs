@@ -297,6 +297,7 @@ impl App {
         let cancelled = tx.cancel_open_jobs(proof, row.id).await?;
         let details = if cancelled.is_empty() { json!({}) } else { json!({ "cancelledJobs": cancelled }) };
         ctx.journal(tx, Journal { reason, ..journal(&row, EventType::Archived, details) });
+        self.settle_approvals(ctx, proof, tx, &row).await?;
         Ok(row)
     }
 

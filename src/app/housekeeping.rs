@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::App;
-use crate::domain::now;
+use crate::domain::{EventType, now};
 use crate::error::Result;
 use crate::store::retention::Loses;
 
@@ -52,9 +52,17 @@ impl App {
     }
 
     async fn tidy(&self) -> Result<()> {
-        // Neither waits for the other to succeed.
-        let (letters, keys) = tokio::join!(self.forget_dead_letters(), self.forget_requests());
-        letters.and(keys)
+        // None waits for the others to succeed.
+        let (letters, keys, approvals) =
+            tokio::join!(self.forget_dead_letters(), self.forget_requests(), self.end_approvals());
+        letters.and(keys).and(approvals)
+    }
+
+    async fn end_approvals(&self) -> Result<()> {
+        for _ in 0..self.store.expire_approvals(now()).await? {
+            self.metrics.lifecycle_event(EventType::ApprovalExpired);
+        }
+        Ok(())
     }
 
     async fn forget_requests(&self) -> Result<()> {

@@ -11,7 +11,8 @@ use crate::auth::Authorized;
 use crate::auth::policy::Grant;
 use crate::auth::policy::grant::{Operate, Publish as PublishGrant};
 use crate::domain::{
-    Datasource, DatasourceStatus, DesiredState, EventType, Quota, SecretPins, Version, VersionState, now,
+    ApprovalAction, Datasource, DatasourceStatus, DesiredState, EventType, Quota, SecretPins, Version, VersionState,
+    now,
 };
 use crate::error::{Error, ErrorCode, Problem, Result};
 use crate::mapping::Document;
@@ -36,6 +37,14 @@ pub struct Rollback {
     pub expected_revision: Option<i64>,
     /// Run the old configuration with the secrets as they are today instead of those that it was published with.
     pub repin_secrets: bool,
+}
+
+/// How a version goes live: what the timeline calls it, why, and who agreed.
+pub(super) struct GoLive {
+    pub(super) event: EventType,
+    pub(super) comment: Option<String>,
+    /// The request that is used up by it.
+    pub(super) approval: Option<Uuid>,
 }
 
 /// A datasource to do something to that takes no more than a reason.
@@ -67,7 +76,9 @@ impl App {
         }
         let pins = self.pin_secrets(&tx, &version).await?;
         let version = Version { secret_pins: pins, ..version };
-        let out = self.go_live(ctx, &proof, &mut tx, row, version, EventType::Published, input.comment).await?;
+        let approval = self.pass(&proof, &mut tx, &row, ApprovalAction::Publish, &version).await?;
+        let how = GoLive { event: EventType::Published, comment: input.comment, approval };
+        let out = self.go_live(ctx, &proof, &mut tx, row, version, how).await?;
         tx.commit().await?;
         self.runs_from_now_on(&out.0);
         self.metrics.lifecycle_event(EventType::Published);
@@ -104,7 +115,9 @@ impl App {
         } else {
             check_pins_exist(&tx, &version).await?;
         }
-        let out = self.go_live(ctx, &proof, &mut tx, row, version, EventType::RolledBack, input.comment).await?;
+        let approval = self.pass(&proof, &mut tx, &row, ApprovalAction::Rollback, &version).await?;
+        let how = GoLive { event: EventType::RolledBack, comment: input.comment, approval };
+        let out = self.go_live(ctx, &proof, &mut tx, row, version, how).await?;
         tx.commit().await?;
         self.runs_from_now_on(&out.0);
         self.metrics.lifecycle_event(EventType::RolledBack);
@@ -212,7 +225,6 @@ impl App {
     }
 
     /// Makes `version` the published one. A datasource that somebody stopped stays stopped.
-    #[allow(clippy::too_many_arguments, reason = "one step of two use-cases, with all that they know")]
     pub(super) async fn go_live<P: Grant>(
         &self,
         ctx: &OpContext,
@@ -220,8 +232,7 @@ impl App {
         tx: &mut Tx,
         mut row: Datasource,
         mut version: Version,
-        event: EventType,
-        comment: Option<String>,
+        how: GoLive,
     ) -> Result<(Datasource, Version)> {
         let previous = row.current_version;
         if let Some(number) = previous
@@ -249,16 +260,18 @@ impl App {
             change("currentVersion", json!(previous), json!(row.current_version)),
             change("status", old_status.as_str(), row.status.as_str()),
         ];
+        let mut payload = json!({ "previousVersion": previous, "checksum": version.checksum, "comment": how.comment });
+        if let Some(approval) = how.approval {
+            payload["approvalId"] = json!(approval);
+        }
         let entry = Journal {
-            tenant: &row.tenant,
-            datasource_id: row.id,
             version: Some(version.version),
-            event,
-            payload: json!({ "previousVersion": previous, "checksum": version.checksum, "comment": comment }),
             changes: changes.into_iter().flatten().collect(),
-            reason: comment.as_deref(),
+            reason: how.comment.as_deref(),
+            ..journal(&row, how.event, payload)
         };
         ctx.journal(tx, entry);
+        self.settle_approvals(ctx, proof, tx, &row).await?;
         Ok((row, version))
     }
 
@@ -282,7 +295,7 @@ impl App {
     }
 }
 
-async fn check_pins_exist(tx: &Tx, version: &Version) -> Result<()> {
+pub(super) async fn check_pins_exist(tx: &Tx, version: &Version) -> Result<()> {
     let found: Vec<_> =
         tx.sealed_secrets(version.datasource_id, &version.secret_pins).await?.into_iter().map(|s| s.key).collect();
     let missing: Vec<_> = version.secret_pins.keys().filter(|k| !found.contains(k)).cloned().collect();
@@ -318,7 +331,7 @@ async fn desired(tx: &Tx, id: Uuid) -> Result<DesiredState> {
     state.map(|s| s.desired).ok_or_else(|| Error::internal(format!("datasource {id} has no state row")))
 }
 
-fn no_such_version(row: &Datasource, number: i32) -> Error {
+pub(super) fn no_such_version(row: &Datasource, number: i32) -> Error {
     if row.latest_version == 0 {
         Error::conflict("the datasource has no version yet; create one first")
     } else {

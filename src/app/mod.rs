@@ -2,6 +2,7 @@
 //! GraphQL, REST and the command line call the same ones.
 
 mod access;
+mod approval;
 mod audit;
 mod chain;
 mod change;
@@ -34,6 +35,7 @@ pub use access::{
     Authenticator, CreateApiKey, CreateServiceAccount, GrantAccess, GrantTarget, NewApiKey, RevokeToken,
     SetServiceAccountDisabled,
 };
+pub use approval::{Decide, RequestApproval, SetApprovalPolicy, Verdict, WithdrawApproval};
 pub use chain::{ExportedAudit, Verified, verify_export};
 pub use check::{CheckRequest, CheckRun};
 pub use context::OpContext;

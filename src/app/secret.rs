@@ -6,12 +6,13 @@ use secrecy::SecretString;
 use serde_json::json;
 use uuid::Uuid;
 
+use super::approval::WaitingSecret;
 use super::change::{Journal, check, check_comment, check_not_archived, check_revision, journal};
 use super::{ActOn, App, OpContext};
 use crate::auth::Authorized;
 use crate::auth::policy::grant::{ManageSecrets, Read};
-use crate::domain::{Datasource, EventType, FieldChange, SecretInfo, check_secret_key};
-use crate::error::{Error, Problem, Result};
+use crate::domain::{Approval, ApprovalAction, Datasource, EventType, FieldChange, SecretInfo, check_secret_key};
+use crate::error::{Error, ErrorCode, Problem, Result};
 use crate::secrets::{DataKey, SecretAddress};
 use crate::store::Tx;
 use crate::store::secret::NewSecret;
@@ -29,6 +30,8 @@ pub struct SetSecret {
     pub reference: Option<String>,
     /// Also let the published version run with the new value, at once.
     pub repin: bool,
+    /// Ask for approval: the value counts as soon as somebody else agrees.
+    pub request_approval: bool,
     pub reason: Option<String>,
 }
 
@@ -46,6 +49,8 @@ pub struct SecretChange {
     pub datasource: Datasource,
     pub secret: SecretInfo,
     pub repin_required: bool,
+    /// Present: the value waits for it, and the secret is shown as it would be.
+    pub approval: Option<Approval>,
 }
 
 impl App {
@@ -78,7 +83,7 @@ impl App {
         }
         check(problems)?;
         let reference = input.reference.as_deref();
-        let sealed = input.value.unwrap_or_else(|| reference.unwrap_or_default().into());
+        let sealed = input.value.clone().unwrap_or_else(|| reference.unwrap_or_default().into());
         check_comment("/reason", input.reason.as_deref())?;
 
         // Before the transaction: a key service may take its time, and must not hold up other writers.
@@ -86,6 +91,7 @@ impl App {
         let mut tx = ctx.begin(&self.store, &proof).await?;
         let row = tx.datasource_for_update(input.id).await?;
         check_not_archived(&row)?;
+        self.may_set_secret(&tx, &row, input.request_approval).await?;
         let version = tx.next_secret_version(row.id, &input.key).await?;
         let address = SecretAddress {
             org: &row.tenant.org,
@@ -104,8 +110,12 @@ impl App {
             ciphertext,
             reference,
             created_by: &ctx.actor.subject,
+            waits: input.request_approval,
         };
         tx.insert_secret(&proof, new).await?;
+        if input.request_approval {
+            return self.set_later(ctx, &proof, tx, row, version, &input).await;
+        }
         let field = format!("secrets.{}", input.key);
         let entry = Journal {
             changes: vec![FieldChange { field, old: json!(null), new: json!(null) }],
@@ -124,10 +134,56 @@ impl App {
             repin_required = false;
         }
         let secret = info(&tx, &row, &input.key).await?;
+        self.settle_approvals(ctx, &proof, &mut tx, &row).await?;
         tx.commit().await?;
         self.metrics.lifecycle_event(EventType::SecretSet);
         self.metrics.secret_operation("set", true);
-        Ok(SecretChange { datasource: row, secret, repin_required })
+        Ok(SecretChange { datasource: row, secret, repin_required, approval: None })
+    }
+
+    /// The value is stored; that it counts is for somebody else to say.
+    async fn set_later(
+        &self,
+        ctx: &OpContext,
+        proof: &Authorized<ManageSecrets>,
+        mut tx: Tx,
+        row: Datasource,
+        version: i32,
+        input: &SetSecret,
+    ) -> Result<SecretChange> {
+        let before = tx.secrets(&[row.id]).await?.into_iter().find(|secret| secret.key == input.key);
+        let waiting = WaitingSecret {
+            key: &input.key,
+            version,
+            before: before.as_ref().map(|secret| secret.version),
+            repin: input.repin,
+            reason: input.reason.as_deref(),
+        };
+        let approval = self.ask_for_secret(ctx, proof, &mut tx, &row, waiting).await?;
+        tx.commit().await?;
+        self.metrics.lifecycle_event(EventType::ApprovalRequested);
+        let (at, by) = (approval.requested_at, approval.requested_by.clone());
+        let secret = match before {
+            Some(secret) => SecretInfo {
+                version,
+                rotated_at: Some(at),
+                rotated_by: Some(by),
+                reference: input.reference.clone(),
+                ..secret
+            },
+            None => SecretInfo {
+                datasource_id: row.id,
+                key: input.key.clone(),
+                version,
+                created_at: at,
+                created_by: by,
+                rotated_at: None,
+                rotated_by: None,
+                reference: input.reference.clone(),
+                used_by: Vec::new(),
+            },
+        };
+        Ok(SecretChange { datasource: row, secret, repin_required: false, approval: Some(approval) })
     }
 
     pub async fn delete_secret(&self, ctx: &OpContext, input: DeleteSecret) -> Result<(Datasource, SecretInfo)> {
@@ -136,13 +192,23 @@ impl App {
         let mut tx = ctx.begin(&self.store, &proof).await?;
         let row = tx.datasource_for_update(input.id).await?;
         let secret = info(&tx, &row, &input.key).await?;
-        if !input.force
-            && let Some(number) = pinned(&tx, &row, &input.key).await?
-        {
-            return Err(Error::conflict(format!(
-                "the published version {number} runs with the secret {:?}; publish a version without it, or delete it with force",
-                input.key
-            )));
+        if let Some(number) = pinned(&tx, &row, &input.key).await? {
+            if !input.force {
+                return Err(Error::conflict(format!(
+                    "the published version {number} runs with the secret {:?}; publish a version without it, or delete it with force",
+                    input.key
+                )));
+            }
+            if tx.approval_rules(&row.tenant).await?.asks(ApprovalAction::SecretChange) {
+                return Err(Error::new(
+                    ErrorCode::ApprovalRequired,
+                    format!(
+                        "the published version {number} runs with the secret {:?}, of which each change needs approval; \
+                         publish a version without it, and delete it then",
+                        input.key
+                    ),
+                ));
+            }
         }
         tx.delete_secret(&proof, row.id, &input.key).await?;
         let field = format!("secrets.{}", input.key);
@@ -152,6 +218,7 @@ impl App {
             ..journal(&row, EventType::SecretDeleted, json!({ "key": input.key, "forced": input.force }))
         };
         ctx.journal(&mut tx, entry);
+        self.settle_approvals(ctx, &proof, &mut tx, &row).await?;
         tx.commit().await?;
         self.metrics.lifecycle_event(EventType::SecretDeleted);
         self.metrics.secret_operation("delete", true);
@@ -173,7 +240,7 @@ impl App {
         Ok(row)
     }
 
-    async fn repin_within(
+    pub(super) async fn repin_within(
         &self,
         ctx: &OpContext,
         proof: &Authorized<ManageSecrets>,
@@ -227,7 +294,7 @@ async fn info(tx: &Tx, row: &Datasource, key: &str) -> Result<SecretInfo> {
 }
 
 /// The published version, if it runs with this key.
-async fn pinned(tx: &Tx, row: &Datasource, key: &str) -> Result<Option<i32>> {
+pub(super) async fn pinned(tx: &Tx, row: &Datasource, key: &str) -> Result<Option<i32>> {
     let Some(number) = row.current_version else { return Ok(None) };
     let version = tx.version(row.id, number).await?;
     Ok(version.filter(|v| v.secret_pins.contains_key(key)).map(|v| v.version))

@@ -13,7 +13,7 @@ use crate::auth::Authorized;
 use crate::auth::policy::grant::{Read, Test};
 use crate::connectors::Connector;
 use crate::domain::TestSample;
-use crate::domain::{Change, Datasource, EventType, Outcome, Quota, check_name, diff};
+use crate::domain::{Change, Datasource, EventType, Outcome, Quota, check_name, checksum, diff};
 use crate::error::{Error, ErrorCode, Problem, Result};
 use crate::mapping::{Limits, Summary};
 use crate::registry::Plan;
@@ -93,6 +93,17 @@ impl TestRun {
         self.outputs.iter().map(|o| json!({ "id": o.id, "kind": o.kind, "data": o.data })).collect()
     }
 
+    /// Of what was tested, on what, and what came out; the same test again has the same.
+    fn digest(&self, config: &Value, payload: &[u8]) -> String {
+        let shown = json!({
+            "config": config,
+            "payload": String::from_utf8_lossy(payload),
+            "outputs": self.records(),
+            "failed": self.errors.len(),
+        });
+        checksum(&shown)
+    }
+
     pub fn success(&self) -> bool {
         self.errors.is_empty()
     }
@@ -147,13 +158,18 @@ impl App {
         let work = tokio::task::spawn_blocking(move || {
             let _turn = turn;
             let connector = connectors.connectors().get(&plan.document.connector_type);
-            connector.map(|c| run_both(c, &plan, published.as_ref(), &payload))
+            connector.map(|c| {
+                let run = run_both(c, &plan, published.as_ref(), &payload);
+                let digest = run.digest(&config, &payload);
+                (run, digest)
+            })
         });
         let done = tokio::time::timeout(TIME_MAX + Duration::from_secs(2), work).await;
         let done = done.map_err(|_| {
             Error::new(ErrorCode::TestFailed, "the test ran out of time; simplify its paths or its transform")
         })?;
-        let mut result = done.map_err(Error::internal)?.ok_or_else(|| Error::internal("connector type vanished"))?;
+        let done = done.map_err(Error::internal)?;
+        let (mut result, digest) = done.ok_or_else(|| Error::internal("connector type vanished"))?;
         result.version = number;
         result.payload = shown;
         result.duration = began.elapsed();
@@ -161,11 +177,16 @@ impl App {
         let outcome = if result.success() { Outcome::Success } else { Outcome::Failed };
         self.metrics.test_run(outcome);
         let mut tx = ctx.begin(&self.store, proof).await?;
+        if let Some(number) = number {
+            let shown = result.success().then_some(digest.as_str());
+            self.settle_after_test(ctx, proof, &mut tx, &row, number, shown).await?;
+        }
         if let Some((name, payload)) = kept {
             tx.put_test_sample(proof, &row.tenant, row.id, &name, &payload).await?;
             self.admit(&tx, Quota::SampleBytes).await?;
         }
         let details = json!({
+            "digest": digest,
             "success": result.success(),
             "outputs": result.outputs.len(),
             "errors": result.errors.len(),

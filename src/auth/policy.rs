@@ -68,6 +68,8 @@ permissions! {
     HandleDeadLetters = "dead_letter:handle" needs Operator over Rows,
     /// See the nodes, and which worker runs where.
     ReadRegistry = "registry:read" needs Operator over Token,
+    /// Ask for approval, see what was asked for, and withdraw one's own requests.
+    AskApproval = "approval:ask" needs Operator over Rows,
     /// Publish and roll back.
     Publish = "datasource:publish" needs Admin over Rows,
     /// Archive and restore.
@@ -82,6 +84,10 @@ permissions! {
     ManageMetadata = "metadata:manage" needs Admin over Rows,
     /// Manage grants, service accounts and their keys, and revoke tokens.
     ManageAccess = "access:manage" needs Admin over Token,
+    /// Approve and reject what others ask for, and withdraw their requests.
+    Approve = "approval:decide" needs Admin over Rows,
+    /// Say what needs approval.
+    ManageApprovals = "approval:manage" needs Admin over Token,
     /// Read the audit log.
     ReadAudit = "audit:read" needs Admin over Rows,
 }

@@ -63,6 +63,26 @@ string_enum! {
 }
 
 string_enum! {
+    /// What can need a second person.
+    ApprovalAction { Publish = "publish", Rollback = "rollback", SecretChange = "secret_change" }
+}
+
+string_enum! {
+    /// Where a request for approval is in its life.
+    ApprovalStatus {
+        Pending = "pending",
+        Approved = "approved",
+        Rejected = "rejected",
+        Withdrawn = "withdrawn",
+        Expired = "expired",
+        /// What it was asked for is not what it was.
+        Void = "void",
+        /// What was approved is done.
+        Used = "used",
+    }
+}
+
+string_enum! {
     /// What people want of a worker.
     DesiredState { Running = "running", Stopped = "stopped" }
 }
@@ -200,6 +220,12 @@ string_enum! {
         DeadLettersDiscarded = "dead_letters_discarded",
         JobCancelled = "job_cancelled",
         LogLevelSet = "log_level_set",
+        ApprovalRequested = "approval_requested",
+        ApprovalGranted = "approval_granted",
+        ApprovalRejected = "approval_rejected",
+        ApprovalWithdrawn = "approval_withdrawn",
+        ApprovalVoided = "approval_voided",
+        ApprovalExpired = "approval_expired",
         /// Never stored: marks a gap in a feed whose events are no longer kept.
         Dropped = "dropped",
     }

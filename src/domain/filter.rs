@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::paging::PageRequest;
-use super::{Datasource, DatasourceStatus, EventType, Outcome, Timestamp};
+use super::{ApprovalAction, ApprovalStatus, Datasource, DatasourceStatus, EventType, Outcome, Timestamp};
 use crate::error::{Error, Result};
 
 /// Narrows a list. Empty lists and `None` do not narrow.
@@ -84,4 +84,12 @@ pub struct AuditFilter {
     pub outcome: Option<Outcome>,
     /// Changes of one of these fields; empty for all entries.
     pub fields: Vec<&'static str>,
+}
+
+/// Narrows requests for approval. Empty lists and `None` do not narrow.
+#[derive(Clone, Debug, Default)]
+pub struct ApprovalFilter {
+    pub statuses: Vec<ApprovalStatus>,
+    pub action: Option<ApprovalAction>,
+    pub datasource_id: Option<Uuid>,
 }

@@ -1,6 +1,7 @@
 //! The product's nouns and their rules. No IO, no transport, no database types.
 
 mod access;
+mod approval;
 mod canonical;
 mod chain;
 mod datasource;
@@ -23,6 +24,7 @@ mod tenant;
 mod validate;
 
 pub use access::{ApiKey, RevokedToken, ServiceAccount};
+pub use approval::{APPROVERS_MAX, Approval, ApprovalDecision, ApprovalPolicy, ApprovalRules, TestEvidence};
 pub use canonical::{canonical_json, checksum};
 pub use chain::{Break, BreakKind, ChainEntry, Checkpoint, ED25519, GENESIS, Walk};
 pub use datasource::{Datasource, SecretInfo, SecretPins, SecretUse, State, TestSample, Version, WorkerMetrics};
@@ -30,11 +32,14 @@ pub use dead_letter::{DeadLetter, DeadLetterFilter};
 pub use diff::{Change, diff};
 pub use duration::{HumanDuration, parse_duration};
 pub use enums::{
-    ApprovalState, CircuitState, DatasourceStatus, DeadLetterScope, DesiredState, DiffOp, EventType, JobKind,
-    JobStatus, LogLevel, OnError, Outcome, Quota, Role, RotationKind, RotationStatus, VersionState, WorkerStatus,
+    ApprovalAction, ApprovalState, ApprovalStatus, CircuitState, DatasourceStatus, DeadLetterScope, DesiredState,
+    DiffOp, EventType, JobKind, JobStatus, LogLevel, OnError, Outcome, Quota, Role, RotationKind, RotationStatus,
+    VersionState, WorkerStatus,
 };
 pub use event::{AuditEntry, Event, FieldChange};
-pub use filter::{AuditFilter, DatasourceFilter, DatasourceKey, DatasourceOrder, DatasourceOrderField, EventFilter};
+pub use filter::{
+    ApprovalFilter, AuditFilter, DatasourceFilter, DatasourceKey, DatasourceOrder, DatasourceOrderField, EventFilter,
+};
 pub use grant::{AccessGrant, PrincipalKind};
 pub use job::{BackfillRange, Job, JobProgress, JobTask, RangeKind};
 pub use keys::{DataKeyInfo, KeyRotation, MasterKeyUse, WrappedDataKey};

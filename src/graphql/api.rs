@@ -69,11 +69,9 @@ impl<S: Sync> FromRequestParts<S> for Origin {
 impl Origin {
     pub(super) fn context(&self, actor: crate::auth::Actor) -> OpContext {
         OpContext {
-            actor,
-            request_id: self.request_id.clone(),
             source_address: self.address,
             channel: self.channel.clone(),
-            once: None,
+            ..OpContext::new(actor, self.request_id.clone())
         }
     }
 

@@ -284,6 +284,9 @@ pub(super) struct SetDatasourceSecretInput {
     /// Also let the published version run with it, at once. Otherwise that version keeps the value that it was published with.
     #[graphql(default = false)]
     pub(super) repin: bool,
+    /// Where a policy asks for approval: the value waits, and counts as soon as somebody else agrees.
+    #[graphql(default = false)]
+    pub(super) request_approval: bool,
     /// Why; for the audit log.
     pub(super) reason: Option<String>,
 }

@@ -6,6 +6,7 @@
 
 mod access;
 mod api;
+mod approvals;
 mod attempts;
 mod connection;
 mod cost;
@@ -57,6 +58,7 @@ pub struct Query(
     registry::RegistryQuery,
     access::AccessQuery,
     grants::GrantQuery,
+    approvals::ApprovalQuery,
 );
 
 /// Writing.
@@ -69,6 +71,7 @@ pub struct Mutation(
     live::LiveMutation,
     access::AccessMutation,
     grants::GrantMutation,
+    approvals::ApprovalMutation,
 );
 
 /// Watching.
@@ -130,6 +133,7 @@ fn builder() -> SchemaBuilder<Query, Mutation, Subscription> {
         .override_output_type_description::<Plain<DatasourceEvent>>("A page of the timeline.")
         .override_output_type_description::<Plain<AuditEntry>>("A page of the audit log.")
         .override_output_type_description::<dead_letters::DeadLetterConnection>("A page of dead letters.")
+        .override_output_type_description::<Plain<approvals::Approval>>("A page of requests for approval.")
         .override_output_type_description::<Plain<jobs::Job>>("A page of jobs.")
         .override_output_type_description::<Plain<registry::Worker>>("A page of workers.")
 }

@@ -3,6 +3,7 @@ use serde_json::Value;
 use std::sync::Arc;
 use uuid::Uuid;
 
+use super::approvals::Approval;
 use super::error::Shape;
 use super::guard::HasRole;
 use super::inputs::{
@@ -41,10 +42,12 @@ struct DatasourceVersionPayload {
 struct DatasourceSecretPayload {
     /// As it is now.
     datasource: Datasource,
-    /// As it is now; for a deletion, as it was.
+    /// As it is now; for a deletion, as it was; for a request, as it would be.
     secret: DatasourceSecret,
     /// Whether the published version still runs with an older value: call `repinDatasourceSecrets` to change that.
     repin_required: bool,
+    /// The request for approval, where the value waits for it.
+    approval: Option<Approval>,
 }
 
 /// What came of a test.
@@ -327,6 +330,7 @@ impl CatalogMutation {
             value: input.value.map(Into::into),
             reference: input.reference,
             repin: input.repin,
+            request_approval: input.request_approval,
             reason: input.reason,
         };
         let (app, op) = (ctx.data::<App>()?, ctx.data::<OpContext>()?);
@@ -335,6 +339,7 @@ impl CatalogMutation {
             datasource: Datasource(done.datasource),
             secret: done.secret.into(),
             repin_required: done.repin_required,
+            approval: done.approval.map(Approval),
         })
     }
 
@@ -349,7 +354,8 @@ impl CatalogMutation {
         let input = app::DeleteSecret { id, key: input.key, force: input.force, reason: input.reason };
         let (app, op) = (ctx.data::<App>()?, ctx.data::<OpContext>()?);
         let (row, secret) = app.delete_secret(op, input).await.shaped(ctx)?;
-        Ok(DatasourceSecretPayload { datasource: Datasource(row), secret: secret.into(), repin_required: false })
+        let (datasource, secret) = (Datasource(row), secret.into());
+        Ok(DatasourceSecretPayload { datasource, secret, repin_required: false, approval: None })
     }
 
     /// Lets the published version run with the newest values of its secrets.

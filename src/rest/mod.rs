@@ -6,6 +6,7 @@
 #![allow(unused_qualifications, reason = "the macro of an OpenAPI operation writes whole paths")]
 
 mod access;
+mod approvals;
 mod attempts;
 mod catalog;
 mod datasources;
@@ -85,6 +86,11 @@ fn every_route() -> OpenApiRouter<Api> {
         .routes(handlers!(keys::list))
         .routes(handlers!(keys::rotate))
         .routes(handlers!(keys::retire))
+        .routes(handlers!(approvals::list))
+        .routes(handlers!(approvals::approve))
+        .routes(handlers!(approvals::reject))
+        .routes(handlers!(approvals::withdraw))
+        .routes(handlers!(approvals::policies, approvals::set_policy))
 }
 
 fn datasource_routes() -> OpenApiRouter<Api> {
@@ -101,6 +107,7 @@ fn datasource_routes() -> OpenApiRouter<Api> {
         .routes(handlers!(lifecycle::start))
         .routes(handlers!(lifecycle::stop))
         .routes(handlers!(lifecycle::restart))
+        .routes(handlers!(approvals::request))
         .routes(handlers!(jobs::backfill))
         .routes(handlers!(jobs::list))
         .routes(handlers!(jobs::get))

@@ -41,7 +41,7 @@ const SHOWN_ONCE: &str = "createApiKey";
 const REFUSALS: [(u16, &str, &str); 13] = [
     (400, "BadRequest", "What was sent breaks a rule; `problems` says which."),
     (401, "Unauthorized", "No token, or one that is not valid any more."),
-    (403, "Forbidden", "The role of the token is too low, or its projects do not cover it."),
+    (403, "Forbidden", "The role or the projects of the token do not allow it, or a second person has to agree."),
     (404, "NotFound", "There is none, or not for this caller."),
     (406, "NotAcceptable", "The caller does not take JSON."),
     (409, "Conflict", "The state of the datasource does not allow it."),
@@ -90,6 +90,7 @@ fn frame() -> OpenApi {
         ("lifecycle", "Publish, roll back, start and stop."),
         ("delivery", "Jobs, dead letters, and what workers log."),
         ("secrets", "Values go in and never come out."),
+        ("approvals", "A second person for what goes live."),
         ("metadata", "Who answers for a datasource."),
         ("history", "What happened, and how it goes."),
         ("keys", "What seals the secrets."),
@@ -123,7 +124,7 @@ fn complete(method: &str, operation: &mut Value) {
     let parameters = operation["parameters"].as_array().cloned().unwrap_or_default();
     let of_one = parameters
         .iter()
-        .any(|p| p["in"] == "path" && ["id", "account", "apiKey", "grant"].iter().any(|n| p["name"] == *n));
+        .any(|p| p["in"] == "path" && ["id", "account", "apiKey", "grant", "approval"].iter().any(|n| p["name"] == *n));
     let listed = parameters.iter().any(|p| p["name"] == "cursor");
     let tagged = operation["responses"].get("304").is_some();
     let (once, conditional) =
@@ -186,7 +187,8 @@ fn complete(method: &str, operation: &mut Value) {
         replies.push(("Link", "The first, the previous and the next page (RFC 8288).", json!({ "type": "string" })));
     }
     if operation["responses"][success].to_string().contains("\"array\"")
-        && !["datasourceEvents", "datasourceJobs", "auditLog", "datasourceMetadataAudit"].contains(&id.as_str())
+        && !["datasourceEvents", "datasourceJobs", "auditLog", "datasourceMetadataAudit", "approvals"]
+            .contains(&id.as_str())
     {
         replies.push(("X-Total-Count", "How many there are in all.", json!({ "type": "integer", "minimum": 0 })));
     }
@@ -228,6 +230,11 @@ fn example(id: &str) -> Value {
         "grantAccess" => {
             json!({ "principalKind": "group", "principal": "billing", "role": "operator", "projectId": "billing" })
         }
+        "requestApproval" => json!({ "version": 2, "comment": "Reads the new field" }),
+        "approveVersion" => json!({ "comment": "Looks right" }),
+        "rejectVersion" => json!({ "comment": "The id is missing" }),
+        "withdrawApproval" => json!({ "comment": "Not yet" }),
+        "setApprovalPolicy" => json!({ "publish": true, "rollback": true, "approvers": 1, "expiresAfter": "72h" }),
         "createApiKey" => json!({ "name": "2026", "expiresAt": "2099-01-01T00:00:00Z" }),
         _ => json!({ "reason": "Maintenance" }),
     }

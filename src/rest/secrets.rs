@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use super::datasources::DatasourcePath;
 use super::extract::{Body, Caller, Named, NoBody, OptionalBody, flag, once};
-use super::idempotency;
+use super::idempotency::{self, lost};
 use super::lifecycle::act;
 use super::link::whole;
 use super::model::{Action, DatasourceDetail, DatasourceSecret, SecretSet, SetSecret};
@@ -54,7 +54,8 @@ pub(super) async fn list(State(api): State<Api>, caller: Caller<Read>, Named(pat
 
 /// Set a secret
 ///
-/// Its first value or a new one. The published version runs with the old value until it is pinned anew.
+/// Its first value or a new one. The published version runs with the old value until it is pinned anew. Where a policy
+/// asks for approval, send `requestApproval`.
 #[utoipa::path(
     post, path = "/datasources/{id}/secrets", operation_id = "setDatasourceSecret", tag = "secrets",
     params(DatasourcePath), request_body = SetSecret,
@@ -69,20 +70,23 @@ pub(super) async fn set(
 ) -> Answer {
     etag::refuse(&caller.headers)?;
     let ctx = once(&api, &caller, &body.raw).await?;
-    let SetSecret { key, value, reference, repin, reason } = body.value;
+    let SetSecret { key, value, reference, repin, request_approval, reason } = body.value;
     let wanted = key.clone();
-    let input = app::SetSecret { id: path.id, key, value, reference, repin, reason };
+    let input = app::SetSecret { id: path.id, key, value, reference, repin, request_approval, reason };
     let effect = async {
         let done = api.app.set_secret(&ctx, input).await?;
-        Reply::ok(&SecretSet::new(done.secret, done.repin_required))
+        Reply::ok(&SecretSet::new(done.secret, done.repin_required, done.approval.map(|approval| approval.id)))
     };
     idempotency::run(&api.app, &ctx, effect, |_| async {
+        if request_approval {
+            return Err(lost("it was asked for; see /approvals"));
+        }
         let secrets = api.app.secrets_of(&caller.ctx, path.id).await?;
         let secret = secrets.into_iter().find(|s| s.key == wanted).ok_or_else(|| Error::not_found("secret"))?;
         let (_, published) = api.app.datasource_detail(&caller.ctx, path.id).await?;
         let pinned = published.and_then(|v| v.secret_pins.get(&wanted).copied());
         let behind = pinned.is_some_and(|number| number != secret.version);
-        Reply::ok(&SecretSet::new(secret, behind))
+        Reply::ok(&SecretSet::new(secret, behind, None))
     })
     .await
 }

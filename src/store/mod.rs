@@ -4,6 +4,7 @@
 //! take a [`Scope`], writes take a proof that the policy made.
 
 pub mod access;
+pub mod approval;
 pub mod audit;
 pub mod chain;
 mod claim;

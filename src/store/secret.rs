@@ -4,7 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use sea_orm::prelude::Uuid;
 use sea_orm::sea_query::Expr;
-use sea_orm::{ActiveValue::Set, ColumnTrait, Condition, EntityTrait, QueryFilter, QueryOrder, QuerySelect, Select};
+use sea_orm::{
+    ActiveValue::Set, ColumnTrait, Condition, EntityTrait, QueryFilter, QueryOrder, QuerySelect, Select, UpdateMany,
+};
 
 use serde_json::Value;
 
@@ -47,6 +49,8 @@ pub struct NewSecret<'a> {
     pub ciphertext: Vec<u8>,
     pub reference: Option<&'a str>,
     pub created_by: &'a str,
+    /// It waits for approval: until then it is kept like a deleted one, which nobody reads.
+    pub waits: bool,
 }
 
 impl Tx {
@@ -174,10 +178,43 @@ impl Tx {
             reference: Set(new.reference.map(str::to_owned)),
             created_at: Set(now()),
             created_by: Set(new.created_by.to_owned()),
-            deleted_at: Set(None),
+            deleted_at: Set(new.waits.then(now)),
             deleted_by: Set(None),
         };
         Entity::insert(row).exec_without_returning(&self.db).await.map(drop).map_err(classify)
+    }
+
+    /// Lets a value that waited count from now on.
+    pub async fn release_secret(
+        &self,
+        _: &Authorized<ManageSecrets>,
+        datasource_id: Uuid,
+        key: &str,
+        version: i32,
+    ) -> Result<()> {
+        let update = self.one_value(datasource_id, key, version).filter(Column::Ciphertext.is_not_null());
+        let update = update
+            .col_expr(Column::DeletedAt, Expr::value(Option::<crate::domain::Timestamp>::None))
+            .col_expr(Column::CreatedAt, Expr::value(now()));
+        match update.exec(&self.db).await.map_err(classify)?.rows_affected {
+            1 => Ok(()),
+            _ => Err(corrupt("datasource_secrets", format!("{datasource_id}/{key}/{version}"), "no value waits here")),
+        }
+    }
+
+    /// Forgets a value that waited in vain.
+    pub(super) async fn wipe_secret(&self, datasource_id: Uuid, key: &str, version: i32) -> Result<()> {
+        let update = self.one_value(datasource_id, key, version).filter(Column::DeletedAt.is_not_null());
+        let update = update.col_expr(Column::Ciphertext, Expr::value(Option::<Vec<u8>>::None));
+        update.exec(&self.db).await.map(drop).map_err(classify)
+    }
+
+    fn one_value(&self, datasource_id: Uuid, key: &str, version: i32) -> UpdateMany<Entity> {
+        Entity::update_many()
+            .filter(self.secrets_in_scope())
+            .filter(Column::DatasourceId.eq(datasource_id))
+            .filter(Column::SecretKey.eq(key))
+            .filter(Column::Version.eq(version))
     }
 
     /// Forgets every value of a key; answers with how many there were.

@@ -3,6 +3,7 @@
 //! They drive a real server over HTTP and WebSocket, on SQLite and on
 //! PostgreSQL. `make test` provides the database.
 
+mod approvals;
 mod audit;
 mod authz_matrix;
 mod connectors;

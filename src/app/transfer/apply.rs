@@ -8,6 +8,7 @@ use super::plan::{Action, ConfigStep, Difference, Item, difference, judge, may_c
 use super::resource::Resource;
 use super::snapshot::Existing;
 use crate::app::change::{Journal, check_not_archived, journal, touch};
+use crate::app::lifecycle::GoLive;
 use crate::app::{App, CreateDatasource, OpContext, version};
 use crate::auth::Authorized;
 use crate::auth::policy::grant::{Archive, Edit, Publish};
@@ -169,8 +170,9 @@ impl App {
             let grant = ctx.authorize_on::<Publish>(&row)?;
             let secret_pins = self.pin_secrets(tx, &version).await?;
             let version = Version { secret_pins, ..version };
-            let comment = resource.comment.clone();
-            (row, _) = self.go_live(ctx, &grant, tx, row, version, EventType::Published, comment).await?;
+            let approval = self.pass_import(ctx, &grant, tx, &row, &version).await?;
+            let how = GoLive { event: EventType::Published, comment: resource.comment.clone(), approval };
+            (row, _) = self.go_live(ctx, &grant, tx, row, version, how).await?;
         }
         if let Some(draft) = resource.draft.as_ref().filter(|_| difference.draft) {
             (row, _) = self.add_draft(ctx, proof, tx, row, &draft.config, draft.comment.clone()).await?;

@@ -116,7 +116,8 @@ impl App {
         progress: Progress<'_>,
     ) -> Result<Report> {
         ctx.authorize::<Read>()?;
-        let ctx = OpContext { channel: options.manager.clone(), ..ctx.clone() };
+        let first_content = options.mode == Mode::Bootstrap && self.has_nothing(ctx).await?;
+        let ctx = OpContext { channel: options.manager.clone(), first_content, ..ctx.clone() };
         let owned = paths.to_vec();
         let tree = tokio::task::spawn_blocking(move || read::read(&owned)).await.map_err(Error::internal)?;
         let mut resources = tree.resources;
@@ -237,14 +238,20 @@ impl App {
         }
     }
 
+    /// Neither now nor in the archive.
+    async fn has_nothing(&self, ctx: &OpContext) -> Result<bool> {
+        for archived in [false, true] {
+            let filter = DatasourceFilter { archived, ..DatasourceFilter::default() };
+            if self.count_datasources(ctx, &filter).await? > 0 {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
     /// Creates the datasources of a directory, if there are none at all yet. Whoever edits one then keeps it.
     pub async fn seed(&self, ctx: &OpContext, directory: &Path) -> Result<Option<Report>> {
-        let mut filter = DatasourceFilter::default();
-        if self.count_datasources(ctx, &filter).await? > 0 {
-            return Ok(None);
-        }
-        filter.archived = true;
-        if self.count_datasources(ctx, &filter).await? > 0 {
+        if !self.has_nothing(ctx).await? {
             return Ok(None);
         }
         let options = ImportOptions {

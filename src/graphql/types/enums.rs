@@ -65,7 +65,7 @@ mirror! {
 mirror! {
     /// Whether a second person agreed.
     ApprovalState of domain::ApprovalState {
-        /// No policy asks for it.
+        /// No policy asks for it, or nobody was asked yet.
         NotRequired,
         /// Waits for a decision.
         Pending,
@@ -73,6 +73,38 @@ mirror! {
         Approved,
         /// Somebody refused.
         Rejected,
+    }
+}
+
+mirror! {
+    /// What can need a second person.
+    ApprovalAction of domain::ApprovalAction {
+        /// A draft goes live.
+        Publish,
+        /// A version that was published before goes live again.
+        Rollback,
+        /// A secret gets a value.
+        SecretChange,
+    }
+}
+
+mirror! {
+    /// Where a request for approval is in its life.
+    ApprovalStatus of domain::ApprovalStatus {
+        /// Waits for people to agree.
+        Pending,
+        /// As many agreed as have to; it waits to be used.
+        Approved,
+        /// Somebody refused.
+        Rejected,
+        /// It was taken back.
+        Withdrawn,
+        /// Nobody acted on it in time.
+        Expired,
+        /// What it was asked for is not what it was; the reason says what changed.
+        Void,
+        /// What was approved is done.
+        Used,
     }
 }
 
@@ -245,6 +277,18 @@ mirror! {
         JobCancelled,
         /// The log level of the worker was raised for some time.
         LogLevelSet,
+        /// Somebody asked for a second person.
+        ApprovalRequested,
+        /// Somebody agreed to a request.
+        ApprovalGranted,
+        /// Somebody refused a request.
+        ApprovalRejected,
+        /// A request was taken back.
+        ApprovalWithdrawn,
+        /// What a request was about has changed; the payload says what.
+        ApprovalVoided,
+        /// Nobody acted on a request in time.
+        ApprovalExpired,
         /// Not an event: a gap in a feed, whose events are no longer kept. The payload says from where to where.
         Dropped,
     }

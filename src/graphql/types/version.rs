@@ -51,7 +51,7 @@ impl DatasourceVersion {
 
     /// The values that it runs with: stored secret key to the version of its value. Empty before it is published.
     async fn secret_pins(&self) -> Vec<SecretPin> {
-        self.0.secret_pins.iter().map(|(key, version)| SecretPin { key: key.clone(), version: *version }).collect()
+        pins(&self.0.secret_pins)
     }
 
     /// Whether a second person agreed.
@@ -88,6 +88,10 @@ impl DatasourceVersion {
     async fn published_by(&self) -> Option<&str> {
         self.0.published_by.as_deref()
     }
+}
+
+pub(in crate::graphql) fn pins(pins: &domain::SecretPins) -> Vec<SecretPin> {
+    pins.iter().map(|(key, version)| SecretPin { key: key.clone(), version: *version }).collect()
 }
 
 /// A secret value that a published version is bound to.

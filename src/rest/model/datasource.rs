@@ -274,11 +274,13 @@ pub(in crate::rest) struct SecretSet {
     secret: DatasourceSecret,
     /// Whether the published version still runs with an older value: `POST …/repin-secrets` changes that.
     repin_required: bool,
+    /// The request for approval, where the value waits for it; then the secret is shown as it would be.
+    approval_id: Option<Uuid>,
 }
 
 impl SecretSet {
-    pub(in crate::rest) fn new(secret: domain::SecretInfo, repin_required: bool) -> Self {
-        Self { secret: secret.into(), repin_required }
+    pub(in crate::rest) fn new(secret: domain::SecretInfo, repin_required: bool, approval_id: Option<Uuid>) -> Self {
+        Self { secret: secret.into(), repin_required, approval_id }
     }
 }
 

@@ -186,6 +186,9 @@ pub(in crate::rest) struct SetSecret {
     /// Also let the published version run with it, at once.
     #[serde(default)]
     pub(in crate::rest) repin: bool,
+    /// Where a policy asks for approval: the value waits, and counts as soon as somebody else agrees.
+    #[serde(default)]
+    pub(in crate::rest) request_approval: bool,
     /// Why; for the audit log.
     #[schema(value_type = Option<Comment>)]
     pub(in crate::rest) reason: Option<String>,

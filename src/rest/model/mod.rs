@@ -1,6 +1,7 @@
 //! What REST clients send and read: camelCase, each type of its own. A field that may be null is always there.
 
 mod access;
+mod approvals;
 mod catalog;
 mod datasource;
 mod delivery;
@@ -16,6 +17,9 @@ mod words;
 pub(super) use access::{
     ApiKey, CreateApiKey, CreateServiceAccount, NewApiKey, RevokeToken, RevokedToken, ServiceAccount,
     SetServiceAccountDisabled,
+};
+pub(super) use approvals::{
+    Approval, ApprovalPolicy, ApproveVersion, RejectVersion, RequestApproval, SetApprovalPolicy, WithdrawApproval,
 };
 pub(super) use catalog::{ConfigCheck, ConnectorType, SinkType, Viewer};
 pub(super) use datasource::{
@@ -34,7 +38,7 @@ pub(super) use keys::{EncryptionKeys, KeyRotation, RetiredKeys, RotateKeys};
 pub(super) use registry::Registry;
 pub(super) use test_run::{TestResult, TestSample};
 pub(super) use version::{DatasourceVersion, VersionDiff};
-pub(super) use words::{DatasourceStatus, EventType, Outcome, WorkerStatus};
+pub(super) use words::{ApprovalAction, ApprovalStatus, DatasourceStatus, EventType, Outcome, WorkerStatus};
 
 use serde::Serialize;
 use utoipa::ToSchema;

@@ -38,7 +38,9 @@ macro_rules! words {
 }
 
 words! {
+    ApprovalAction: "What can need a second person.",
     ApprovalState: "Whether a second person agreed.",
+    ApprovalStatus: "Where a request for approval is in its life.",
     CircuitState: "Whether the sink of a datasource is written to.",
     DatasourceStatus: "What people see of a datasource at a glance.",
     DeadLetterScope: "What a dead letter holds.",

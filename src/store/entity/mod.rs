@@ -4,6 +4,8 @@
 
 pub(super) mod access_grant;
 pub(super) mod api_key;
+pub(super) mod approval;
+pub(super) mod approval_policy;
 pub(super) mod audit;
 pub(super) mod checkpoint;
 pub(super) mod data_key;

@@ -6,9 +6,9 @@
 mod examples;
 mod first_run;
 mod links;
+mod promises;
 mod rest_page;
 mod schema_table;
-mod threat_model;
 
 use std::path::Path;
 use std::process::Command;

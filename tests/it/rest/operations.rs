@@ -42,7 +42,9 @@ impl Operation {
 
     /// Whether it is about something that a new datasource does not have.
     pub fn names_a_part(&self) -> bool {
-        ["{job}", "{letter}", "{account}", "{apiKey}", "{grant}"].iter().any(|part| self.path.contains(part))
+        ["{job}", "{letter}", "{account}", "{apiKey}", "{grant}", "{approval}"]
+            .iter()
+            .any(|part| self.path.contains(part))
     }
 
     /// A call that a caller with the role may make.
@@ -54,6 +56,7 @@ impl Operation {
             ("{letter}", none.as_str()),
             ("{account}", none.as_str()),
             ("{grant}", none.as_str()),
+            ("{approval}", none.as_str()),
             ("{apiKey}", "0123456789abcdef"),
             ("{jti}", "sample"),
         ]);
@@ -94,6 +97,9 @@ impl Operation {
             }
             "createApiKey" => json!({ "name": "sample" }),
             "rotateKeys" => json!({ "kind": "data_key" }),
+            "rejectVersion" => json!({ "comment": "sample" }),
+            // As without a policy, but for the number: nothing needs approval afterwards either.
+            "setApprovalPolicy" => json!({ "approvers": 2 }),
             "setDatasourceLogLevel" => json!({ "level": "info" }),
             other => panic!("{other} needs a body: give it one here"),
         };

@@ -1,6 +1,7 @@
 //! Each operation through GraphQL and through REST: the same results, and the same refusals.
 
 mod access;
+mod approvals;
 mod pairs;
 mod refusals;
 
@@ -55,19 +56,22 @@ fn every_operation_of_either_api_has_its_equal_in_the_other() {
         fields.flat_map(|root| sdl.fields(root).into_iter().map(move |f| format!("{root}.{}", f.name.node))).collect();
     let excepted = EXCEPTIONS.iter().map(|(name, _)| *name);
     let elsewhere = ELSEWHERE.iter().map(|(name, _)| *name);
-    let paired = pairs().chain(access::ABSENT).map(|p| p.graphql).chain(excepted).chain(elsewhere);
+    let paired = pairs().chain(absent()).map(|p| p.graphql).chain(excepted).chain(elsewhere);
     let paired: BTreeSet<_> = paired.map(str::to_owned).collect();
     assert_eq!(fields, paired, "left: the schema; right: PAIRS, ELSEWHERE and EXCEPTIONS");
 
     let operations: BTreeSet<_> = all().into_iter().map(|o| o.id).collect();
     let elsewhere = ELSEWHERE.iter().map(|(_, id)| *id);
-    let paired: BTreeSet<_> =
-        pairs().chain(access::ABSENT).map(|p| p.rest).chain(elsewhere).map(str::to_owned).collect();
+    let paired: BTreeSet<_> = pairs().chain(absent()).map(|p| p.rest).chain(elsewhere).map(str::to_owned).collect();
     assert_eq!(operations, paired, "left: the OpenAPI document; right: PAIRS and ELSEWHERE");
 }
 
 fn pairs() -> impl Iterator<Item = &'static Pair> {
-    PAIRS.iter().chain(access::PAIRS)
+    PAIRS.iter().chain(access::PAIRS).chain(approvals::PAIRS)
+}
+
+fn absent() -> impl Iterator<Item = &'static Pair> {
+    access::ABSENT.iter().chain(approvals::ABSENT)
 }
 
 /// How one side went: the code of its refusal, or its result.
@@ -200,7 +204,7 @@ on_both_databases! {
     }
 
     async fn what_is_not_there_is_refused_alike(server: TestServer) {
-        for pair in access::ABSENT {
+        for pair in absent() {
             for caller in [server.viewer(), server.admin(), server.with_token(String::new())] {
                 let (left, right) = (by_graphql(&caller, pair, "").await, by_rest(&caller, pair, "").await);
                 assert!(matches!(left, Outcome::Refused(_)), "{}: {left:?}", pair.rest);

@@ -31,6 +31,12 @@ const EventsQuery = graphql(`
 
 /** Every preview is a test; the timeline is for what changed something. */
 const SHOWN: Record<EventType, boolean> = {
+  APPROVAL_EXPIRED: true,
+  APPROVAL_GRANTED: true,
+  APPROVAL_REJECTED: true,
+  APPROVAL_REQUESTED: true,
+  APPROVAL_VOIDED: true,
+  APPROVAL_WITHDRAWN: true,
   ARCHIVED: true,
   BACKFILL: true,
   BACKFILL_ENDED: true,
