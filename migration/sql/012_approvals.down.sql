@@ -1,2 +1,3 @@
+ALTER TABLE datasource_versions DROP COLUMN approval_until;
 DROP TABLE approvals;
 DROP TABLE approval_policies;

@@ -29,10 +29,13 @@ CREATE TABLE approvals (
     -- until it is approved, so that no reader of secrets takes it for one that counts.
     secret_key text,
     secret_version integer,
+    -- Where the value is, if it is kept elsewhere.
+    secret_reference text,
     repin boolean NOT NULL,
     secret_pins {json} NOT NULL,
     test_event bigint,
     test_digest text,
+    test_success boolean,
     status text NOT NULL,
     reason text,
     comment text,
@@ -50,3 +53,6 @@ CREATE UNIQUE INDEX approvals_one_open_of_version ON approvals (datasource_id, v
     WHERE closed_at IS NULL AND version IS NOT NULL;
 CREATE UNIQUE INDEX approvals_one_open_of_secret ON approvals (datasource_id, secret_key)
     WHERE closed_at IS NULL AND secret_key IS NOT NULL;
+
+-- When what a version shows of its approval ends; nothing, where that does not end.
+ALTER TABLE datasource_versions ADD COLUMN approval_until {ts};

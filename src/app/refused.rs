@@ -24,8 +24,14 @@ const WINDOW: Duration = Duration::from_secs(60);
 const BATCH_DELAY: Duration = Duration::from_millis(250);
 /// Entries of one transaction.
 const BATCH: usize = 200;
-/// Kinds of attempts that are remembered within the window.
+/// Attempts that are told apart within the window: of all organisations, of one of them, and of one actor.
 const CAPACITY: usize = 10_000;
+const CAPACITY_OF_ORG: usize = 1_000;
+const CAPACITY_OF_ACTOR: usize = 100;
+/// Beyond that, those of one actor are told by their code alone, as far as there is room for these.
+const CAPACITY_BEYOND: usize = 2 * CAPACITY;
+/// The operation of what is told by its code alone.
+const MANY: &str = "many_operations";
 /// Targets that one actor can name with one operation and code; what is beyond shares an entry without a target.
 const TARGETS: usize = 20;
 
@@ -52,11 +58,11 @@ impl Attempt {
     /// read a thing may ask for one that is not there.
     fn is_refused_by(&self, code: ErrorCode) -> bool {
         use ErrorCode::{
-            ApprovalRequired, ConfigInvalid, Conflict, Forbidden, NotFound, RateLimited, SecretMissing,
-            ValidationFailed,
+            ApprovalRequired, ConfigInvalid, Conflict, Forbidden, NotFound, QueryTooComplex, RateLimited,
+            SecretMissing, ValidationFailed,
         };
         match code {
-            Forbidden => true,
+            Forbidden | QueryTooComplex => true,
             NotFound => self.kind != AttemptKind::Read,
             Conflict | ValidationFailed | ConfigInvalid | SecretMissing | ApprovalRequired | RateLimited => {
                 self.kind == AttemptKind::Change
@@ -77,6 +83,8 @@ pub(super) struct Refusals {
 struct Known {
     by_kind: HashMap<Kind, HashMap<Option<Uuid>, Tally>>,
     tallies: usize,
+    by_org: HashMap<Arc<str>, usize>,
+    by_actor: HashMap<(Arc<str>, Arc<str>), usize>,
 }
 
 #[derive(Clone, PartialEq, Eq, Hash)]
@@ -85,6 +93,12 @@ struct Kind {
     actor: Arc<str>,
     operation: String,
     code: ErrorCode,
+}
+
+impl Kind {
+    fn who(&self) -> (Arc<str>, Arc<str>) {
+        (Arc::clone(&self.org), Arc::clone(&self.actor))
+    }
 }
 
 #[derive(Clone)]
@@ -149,6 +163,13 @@ impl Refusals {
         }
         known.by_kind.retain(|_, targets| !targets.is_empty());
         known.tallies = known.by_kind.values().map(HashMap::len).sum();
+        let (mut by_org, mut by_actor) = (HashMap::new(), HashMap::new());
+        for (kind, targets) in &known.by_kind {
+            *by_org.entry(Arc::clone(&kind.org)).or_default() += targets.len();
+            *by_actor.entry(kind.who()).or_default() += targets.len();
+        }
+        known.by_org = by_org;
+        known.by_actor = by_actor;
         due
     }
 
@@ -173,10 +194,18 @@ impl Refusals {
 impl Known {
     /// Whether there was room for it.
     fn add(&mut self, kind: Kind, target: Option<Uuid>, fresh: Tally) -> bool {
-        let full = self.tallies >= CAPACITY;
-        if full && !self.by_kind.contains_key(&kind) {
+        let (of_org, who) = (self.by_org.get(&kind.org), kind.who());
+        let full = self.tallies >= CAPACITY
+            || of_org.is_some_and(|n| *n >= CAPACITY_OF_ORG)
+            || self.by_actor.get(&who).is_some_and(|n| *n >= CAPACITY_OF_ACTOR);
+        let kind = match full && !self.by_kind.contains_key(&kind) {
+            true => Kind { operation: MANY.to_owned(), ..kind },
+            false => kind,
+        };
+        if self.tallies >= CAPACITY_BEYOND && !self.by_kind.contains_key(&kind) {
             return false;
         }
+        let org = Arc::clone(&kind.org);
         let targets = self.by_kind.entry(kind).or_default();
         let crowded = full || targets.len() >= TARGETS;
         let target = target.filter(|_| !crowded || targets.contains_key(&target));
@@ -192,6 +221,8 @@ impl Known {
             None => {
                 targets.insert(target, fresh);
                 self.tallies += 1;
+                *self.by_org.entry(org).or_default() += 1;
+                *self.by_actor.entry(who).or_default() += 1;
             }
         }
         true
@@ -329,8 +360,31 @@ mod tests {
             let attempt = Attempt { operation: n.to_string(), ..attempt(None) };
             refusals.note(&ctx, &attempt, ErrorCode::NotFound, start);
         }
-        assert_eq!(refusals.lock().tallies, CAPACITY);
-        assert!(refusals.metrics.render().contains("audit_refused_dropped_total 10021"));
+        let due = refusals.due(start, true);
+        assert!(due.len() <= CAPACITY_OF_ACTOR + 1, "{}", due.len());
+        let (many, single): (Vec<_>, Vec<_>) = due.into_iter().partition(|d| d.kind.operation == MANY);
+        assert_eq!(counts(&many).iter().sum::<u64>() + counts(&single).iter().sum::<u64>(), 20_000, "none is lost");
+        assert_eq!(many.len(), 1);
+    }
+
+    #[test]
+    fn nobody_keeps_the_attempts_of_others_out_of_the_log() {
+        let (refusals, _, start) = refusals();
+        let flood = |org: &str, actor: usize| {
+            let ctx = OpContext::new(Actor::system(&format!("actor {actor}"), org), "request");
+            for n in 0..2 * CAPACITY_OF_ACTOR {
+                let attempt = Attempt { operation: n.to_string(), ..attempt(None) };
+                refusals.note(&ctx, &attempt, ErrorCode::Forbidden, start);
+            }
+        };
+        (0..50).for_each(|actor| flood("acme", actor));
+        (0..20).for_each(|org| (0..10).for_each(|actor| flood(&format!("org {org}"), actor)));
+        let zed = OpContext::new(Actor::system("zed", "acme"), "request");
+        refusals.note(&zed, &attempt(None), ErrorCode::ApprovalRequired, start);
+        let due = refusals.due(start, true);
+        assert!(due.iter().any(|d| *d.kind.actor == *zed.actor.subject && d.kind.code == ErrorCode::ApprovalRequired));
+        assert!(refusals.metrics.render().contains("audit_refused_dropped_total 0"));
+        assert!(due.len() <= CAPACITY_BEYOND, "{}", due.len());
     }
 
     #[test]

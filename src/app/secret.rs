@@ -64,7 +64,6 @@ impl App {
         let proof = ctx.authorize::<ManageSecrets>()?;
         let mut problems = Vec::new();
         check_secret_key("/key", &input.key, &mut problems);
-        let org = proof.scope().org_id();
         match (&input.value, &input.reference) {
             (Some(value), None) => match value.expose_secret().len() {
                 0 => problems.push(Problem::new("/value", "must not be empty")),
@@ -73,11 +72,7 @@ impl App {
                 }
                 _ => {}
             },
-            (None, Some(reference)) => {
-                if let Err(why) = self.registry.check_reference(org, reference) {
-                    problems.push(Problem::new("/reference", why));
-                }
-            }
+            (None, Some(_)) => {}
             (Some(_), Some(_)) => problems.push(Problem::new("/reference", "must not be given together with value")),
             (None, None) => problems.push(Problem::new("/value", "must be given, or reference in its place")),
         }
@@ -91,6 +86,9 @@ impl App {
         let mut tx = ctx.begin(&self.store, &proof).await?;
         let row = tx.datasource_for_update(input.id).await?;
         check_not_archived(&row)?;
+        if let Some(reference) = reference {
+            self.registry.check_reference(&row.tenant, reference).map_err(|why| Error::invalid("/reference", why))?;
+        }
         self.may_set_secret(&tx, &row, input.request_approval).await?;
         let version = tx.next_secret_version(row.id, &input.key).await?;
         let address = SecretAddress {
@@ -155,6 +153,7 @@ impl App {
         let waiting = WaitingSecret {
             key: &input.key,
             version,
+            reference: input.reference.as_deref(),
             before: before.as_ref().map(|secret| secret.version),
             repin: input.repin,
             reason: input.reason.as_deref(),

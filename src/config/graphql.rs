@@ -22,6 +22,10 @@ pub struct GraphqlSettings {
     #[arg(long, env = "STUDIO_GRAPHQL_MAX_COMPLEXITY", value_name = "N", default_value_t = 20_000, global = true)]
     pub graphql_max_complexity: usize,
 
+    /// Most tokens in a document; values that are sent as variables are none of it
+    #[arg(long, env = "STUDIO_GRAPHQL_MAX_TOKENS", value_name = "N", default_value_t = 15_000, global = true)]
+    pub graphql_max_tokens: usize,
+
     /// Most aliases in a document
     #[arg(long, env = "STUDIO_GRAPHQL_MAX_ALIASES", value_name = "N", default_value_t = 30, global = true)]
     pub graphql_max_aliases: usize,

@@ -34,6 +34,11 @@ pub struct HttpSettings {
         value_parser = clap::value_parser!(u32).range(1..), global = true)]
     pub max_connections: u32,
 
+    /// Most connections of one address, or of one IPv6 network of 64 bits; trusted proxies may have more
+    #[arg(long, env = "STUDIO_MAX_CONNECTIONS_PER_ADDRESS", value_name = "N", default_value_t = 1_000,
+        value_parser = clap::value_parser!(u32).range(1..), global = true)]
+    pub max_connections_per_address: u32,
+
     /// How long a client may take for a TLS handshake, and for the head of a request
     #[arg(long, env = "STUDIO_HEADER_TIMEOUT", value_name = "DURATION", default_value = "10s", global = true)]
     pub header_timeout: HumanDuration,

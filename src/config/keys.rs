@@ -55,7 +55,7 @@ pub struct KeySettings {
     #[arg(long, env = "STUDIO_SECRET_ENV_PREFIX", value_name = "PREFIX", global = true)]
     pub secret_env_prefix: Option<String>,
 
-    /// Lets secrets be references vault://path#field to paths that begin so; {org} stands for the organisation
+    /// Lets secrets be references vault://path#field to paths that begin so; {org} and {project} stand for those of the datasource
     #[arg(long, env = "STUDIO_SECRET_VAULT_PATHS", value_name = "PATH/,…", value_delimiter = ',', global = true)]
     pub secret_vault_paths: Vec<String>,
 

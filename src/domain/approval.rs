@@ -70,13 +70,14 @@ impl ApprovalRules {
     }
 }
 
-/// The last test of a version, if it succeeded.
+/// The last test of a version.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TestEvidence {
     /// Its event on the timeline.
     pub event: i64,
     /// Of what was tested, on what, and what came out; the same test again has the same.
     pub digest: String,
+    pub success: bool,
 }
 
 /// What one person said to a request.
@@ -103,6 +104,8 @@ pub struct Approval {
     pub secret_key: Option<String>,
     /// Of the value that waits.
     pub secret_version: Option<i32>,
+    /// Where that value is, if it is kept elsewhere.
+    pub secret_reference: Option<String>,
     /// A rollback with the secrets of today; a secret that the published version runs with at once.
     pub repin: bool,
     /// The values that the version would run with; for a secret, the one that the new value takes the place of.
@@ -112,7 +115,7 @@ pub struct Approval {
     /// Why it is void.
     pub reason: Option<String>,
     pub comment: Option<String>,
-    /// How many had to agree when it was asked for.
+    /// How many have to agree: as many as when it was asked for, or more where a policy asks for more by now.
     pub required: i32,
     pub decisions: Vec<ApprovalDecision>,
     pub requested_at: Timestamp,
@@ -177,6 +180,7 @@ mod tests {
             author: Some(author.to_owned()),
             secret_key: None,
             secret_version: None,
+            secret_reference: None,
             repin: false,
             secret_pins: SecretPins::new(),
             evidence: None,

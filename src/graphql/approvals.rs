@@ -113,6 +113,11 @@ impl Approval {
         self.0.secret_version
     }
 
+    /// Where the value that waits is, if it is kept elsewhere, such as `vault://path#field`.
+    async fn secret_reference(&self) -> Option<&str> {
+        self.0.secret_reference.as_deref()
+    }
+
     /// For a rollback: with the secrets of today. For a secret: the published version is to run with it at once.
     async fn repin(&self) -> bool {
         self.0.repin
@@ -123,12 +128,17 @@ impl Approval {
         pins(&self.0.secret_pins)
     }
 
-    /// The event of the version's last test, if it succeeded; null when there is no such evidence.
+    /// The event of the version's last test; null when it was never tested.
     async fn test_event(&self) -> Option<ID> {
         self.0.evidence.as_ref().map(|evidence| evidence.event.into())
     }
 
-    /// A hash of what was tested, on what, and what came out.
+    /// Whether that test succeeded.
+    async fn test_succeeded(&self) -> Option<bool> {
+        self.0.evidence.as_ref().map(|evidence| evidence.success)
+    }
+
+    /// A hash of what was tested, on what, and what came out; of a test that failed, its event.
     async fn test_digest(&self) -> Option<&str> {
         self.0.evidence.as_ref().map(|evidence| evidence.digest.as_str())
     }
@@ -148,9 +158,14 @@ impl Approval {
         self.0.comment.as_deref()
     }
 
-    /// How many people had to agree when it was asked for; a policy that asks for more meanwhile counts.
+    /// How many people have to agree: as many as when it was asked for, or more where a policy asks for more by now.
     async fn required(&self) -> i32 {
         self.0.required
+    }
+
+    /// How many more have to agree.
+    async fn missing(&self) -> i32 {
+        i32::try_from(self.0.missing(0)).unwrap_or(i32::MAX)
     }
 
     /// What was said to it, oldest first.

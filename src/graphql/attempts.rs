@@ -45,11 +45,12 @@ impl Attempts {
 
     /// Tells the audit log of the errors that are refusals.
     pub(super) fn refused(&self, app: &App, ctx: &OpContext, response: &Response) {
+        too_complex(app, ctx, response);
         let mut told: Vec<(&Attempt, ErrorCode)> = Vec::new();
         for error in &response.errors {
             let Some(code) = code_of(error) else { continue };
             // What is below a field that was done says nothing against the field, unless a role was too low for it.
-            if error.path.len() > 1 && code != ErrorCode::Forbidden {
+            if error.path.len() > 1 && code != ErrorCode::Forbidden || code == ErrorCode::QueryTooComplex {
                 continue;
             }
             let own =
@@ -60,6 +61,14 @@ impl Attempts {
                 told.push((attempt, code));
             }
         }
+    }
+}
+
+/// Tells the audit log of a document that is too much as a whole.
+pub(super) fn too_complex(app: &App, ctx: &OpContext, response: &Response) {
+    if response.errors.iter().any(|error| code_of(error) == Some(ErrorCode::QueryTooComplex)) {
+        let attempt = Attempt { operation: "graphql".to_owned(), target: None, kind: AttemptKind::Read };
+        app.refused(ctx, &attempt, ErrorCode::QueryTooComplex);
     }
 }
 

@@ -22,6 +22,13 @@ use crate::error::ErrorCode;
 /// The engine stops at half of it; this one bounds our own recursion.
 const NESTING_MAX: usize = 64;
 
+/// The most fields that an answer about the schema may have, by what schemas are like: what tools ask for is under
+/// 180,000, and each further round through types and their fields is eight times as much.
+const INTROSPECTION_MAX: usize = 250_000;
+
+/// How many there usually are of what introspection lists.
+const LISTS: [(&str, usize); 4] = [("types", 250), ("fields", 8), ("inputFields", 3), ("enumValues", 2)];
+
 /// What an operation costs. Refuses one that costs more than `most`, and a document that is nested out of all
 /// proportion, spreads to more than `most` selections, or has a fragment that spreads itself.
 pub(super) fn check(
@@ -40,6 +47,7 @@ pub(super) fn check(
         }
     }
     match measure.operation(operation).map_err(|problem| problem.refusal(most))? {
+        Size { introspection, .. } if introspection > INTROSPECTION_MAX => Err(Problem::GoesRound.refusal(most)),
         Size { cost, .. } if cost > most => Err(Problem::TooCostly(cost).refusal(most)),
         Size { cost, .. } => Ok(cost),
     }
@@ -49,6 +57,7 @@ pub(super) fn check(
 struct Size {
     selections: usize,
     cost: usize,
+    introspection: usize,
     height: usize,
 }
 
@@ -57,6 +66,7 @@ enum Problem {
     TooLarge,
     TooCostly(usize),
     TooDeep,
+    GoesRound,
     Cycle,
 }
 
@@ -77,6 +87,11 @@ impl Problem {
             Self::TooDeep => (
                 ErrorCode::QueryTooComplex,
                 format!("the document is nested too deep: {NESTING_MAX} levels are the most"),
+            ),
+            Self::GoesRound => (
+                ErrorCode::QueryTooComplex,
+                "the document is too complex: its introspection goes through types and their fields too often"
+                    .to_owned(),
             ),
             Self::Cycle => (ErrorCode::ValidationFailed, "a fragment of the document spreads itself".to_owned()),
         };
@@ -131,6 +146,7 @@ impl<'a> Measure<'a> {
             };
             total.selections = total.selections.saturating_add(inner.selections).saturating_add(1);
             total.cost = total.cost.saturating_add(inner.cost);
+            total.introspection = total.introspection.saturating_add(inner.introspection);
             total.height = total.height.max(inner.height + 1);
         }
         if total.height > NESTING_MAX { Err(Problem::TooDeep) } else { Ok(total) }
@@ -142,7 +158,12 @@ impl<'a> Measure<'a> {
         let known = rules.field(on, &field.name.node);
         let inner = self.set(known.map_or("", |f| f.leads_to.as_str()), &field.selection_set.node, depth + 1)?;
         let times = if known.is_some_and(|f| f.paged) { self.page_size(field) } else { 1 };
-        Ok(Size { cost: inner.cost.saturating_mul(times).saturating_add(1), ..inner })
+        let listed = LISTS.iter().find(|(name, _)| known.is_none() && field.name.node == *name).map_or(1, |(_, n)| *n);
+        Ok(Size {
+            cost: inner.cost.saturating_mul(times).saturating_add(1),
+            introspection: inner.introspection.saturating_mul(listed).saturating_add(usize::from(known.is_none())),
+            ..inner
+        })
     }
 
     /// As the page will be read; a size that is none is refused when it is.
@@ -251,6 +272,39 @@ mod tests {
             "{ a } fragment A on Query { ...B ...B } fragment B on Query { ...A ...A }",
         ] {
             assert!(refused(text, json!({})).expect("refused").contains("spreads itself"), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_tools_ask_of_a_schema_passes_and_what_goes_round_does_not() {
+        let of_type = |n: usize| format!("{}kind name{}", "kind name ofType { ".repeat(n), " }".repeat(n));
+        let types = "kind name description fields(includeDeprecated: true) { name description args { ...V } type { ...R } } \
+            inputFields { ...V } interfaces { ...R } enumValues(includeDeprecated: true) { name } possibleTypes { ...R }";
+        let tools = format!(
+            "{{ __schema {{ queryType {{ name }} types {{ {types} }} directives {{ name args {{ ...V }} }} }} }} \
+             fragment V on __InputValue {{ name type {{ ...R }} defaultValue }} fragment R on __Type {{ {} }}",
+            of_type(9)
+        );
+        let rules = Rules::from_sdl(SDL).expect("rules");
+        let refused = |text: &str| {
+            let document = async_graphql::parser::parse_query(text).expect("a document");
+            let (_, operation) = document.operations.iter().next().expect("an operation");
+            check(&rules, &document, &operation.node, &Variables::default(), 20_000).err().map(|e| e.message)
+        };
+        assert_eq!(refused(&tools), None);
+        let round = |n: usize| format!("{}name{}", "fields { type { ".repeat(n), " } }".repeat(n));
+        assert_eq!(refused(&format!("{{ __schema {{ types {{ {} }} }} }}", round(2))), None);
+        let refusals = [
+            format!("{{ __schema {{ types {{ {} }} }} }}", round(4)),
+            format!(
+                "{{ {} }} fragment F on __Schema {{ types {{ {} }} }}",
+                (0..10).map(|i| format!("a{i}: __schema {{ ...F }} ")).collect::<String>(),
+                round(2)
+            ),
+            format!("{{ __type(name: \"Query\") {{ {} }} }}", round(6)),
+        ];
+        for text in refusals {
+            assert!(refused(&text).expect("refused").contains("introspection"), "{text}");
         }
     }
 

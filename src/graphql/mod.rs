@@ -28,6 +28,7 @@ mod query;
 mod registry;
 mod runs;
 mod subscription;
+mod tokens;
 mod types;
 mod ws;
 

@@ -11,10 +11,10 @@ use tokio::sync::{Semaphore, mpsc};
 use tokio_util::task::AbortOnDropHandle;
 
 use super::api::Origin;
-use super::attempts::Attempts;
+use super::attempts::{self, Attempts};
 use super::error::{RequestId, complete, refusal, refused};
 use super::loaders::Loaders;
-use super::{Gateway, cost};
+use super::{Gateway, cost, tokens};
 use crate::app::OpContext;
 use crate::error::{Error, ErrorCode};
 
@@ -37,12 +37,18 @@ impl Gateway {
         let refuse = |error: ServerError| {
             let mut response = Response::from_errors(vec![error]);
             complete(&mut response, &self.0.limits, &ctx.request_id);
+            attempts::too_complex(&self.0.app, ctx, &response);
             Box::new(response)
         };
         let resolved = self.0.documents.resolve(&mut request);
         resolved.map_err(|error| Box::new(refused(&error, &ctx.request_id)))?;
         if request.query.len() > self.0.limits.graphql_max_body {
             let message = format!("the document is longer than {} bytes", self.0.limits.graphql_max_body);
+            return Err(refuse(refusal(ErrorCode::QueryTooComplex, message)));
+        }
+        let tokens = self.0.limits.graphql_max_tokens;
+        if tokens::exceed(&request.query, tokens) {
+            let message = format!("the document has more than {tokens} tokens; send values as variables");
             return Err(refuse(refusal(ErrorCode::QueryTooComplex, message)));
         }
         let name = request.operation_name.clone();
@@ -52,10 +58,10 @@ impl Gateway {
         let (operation_name, operation) = select(document, name.as_deref()).map_err(refuse)?;
         let most = self.0.limits.graphql_max_complexity;
         let cost = cost::check(&self.0.rules, document, operation, &variables, most).map_err(refuse)?;
-        let attempts = Attempts::of(&self.0.rules, document, operation, &variables);
+        let tried = Attempts::of(&self.0.rules, document, operation, &variables);
         let heard = |error| {
             let refused = refuse(error);
-            attempts.refused(&self.0.app, ctx, &refused);
+            tried.refused(&self.0.app, ctx, &refused);
             refused
         };
         check_variables(operation, &variables).map_err(heard)?;
@@ -69,7 +75,7 @@ impl Gateway {
             .data(ctx.clone())
             .data(RequestId(ctx.request_id.clone()))
             .data(Loaders::new(self.0.app.clone(), ctx.clone()));
-        Ok(Prepared { request, operation_type, operation_name, attempts })
+        Ok(Prepared { request, operation_type, operation_name, attempts: tried })
     }
 
     pub(super) async fn run(&self, prepared: Prepared, ctx: &OpContext) -> Response {

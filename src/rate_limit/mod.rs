@@ -216,7 +216,7 @@ fn principal(actor: &Actor) -> impl Hash {
 }
 
 /// Who has one address of an IPv6 network has all 2^64 of them.
-fn network(address: IpAddr) -> IpAddr {
+pub fn network(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V6(v6) => IpAddr::V6((u128::from(v6) & !u128::from(u64::MAX)).into()),
         v4 @ IpAddr::V4(_) => v4,

@@ -192,8 +192,8 @@ impl Registry {
     }
 
     /// Whether an organisation may name a secret that is kept elsewhere so.
-    pub fn check_reference(&self, org: &str, reference: &str) -> Result<(), String> {
-        self.0.deps.external.check(org, reference)
+    pub fn check_reference(&self, tenant: &Tenant, reference: &str) -> Result<(), String> {
+        self.0.deps.external.check(tenant, reference)
     }
 
     pub fn node_name(&self) -> &str {

@@ -84,7 +84,7 @@ async fn open_all(
         };
         let value = key.open(&address, &secret.ciphertext).map_err(unreadable)?;
         let value = match secret.is_reference {
-            true => deps.external.fetch(org, value.expose_secret()).await.map_err(unreadable)?,
+            true => deps.external.fetch(tenant, value.expose_secret()).await.map_err(unreadable)?,
             false => value,
         };
         opened.insert(secret.key.clone(), value);

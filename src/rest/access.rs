@@ -1,6 +1,7 @@
 //! `/service-accounts`, `/api-keys` and `/revoked-tokens`.
 
 use axum::extract::State;
+use axum::http::header;
 use serde::Deserialize;
 use utoipa::IntoParams;
 use uuid::Uuid;
@@ -17,6 +18,7 @@ use super::{Api, etag};
 use crate::app;
 use crate::auth::api_key;
 use crate::auth::policy::grant::ManageAccess;
+use crate::domain;
 use crate::error::Error;
 
 #[derive(Deserialize, IntoParams)]
@@ -91,7 +93,7 @@ pub(super) async fn list(State(api): State<Api>, caller: Caller<ManageAccess>) -
 #[utoipa::path(
     post, path = "/service-accounts", operation_id = "createServiceAccount", tag = "access",
     request_body = CreateServiceAccount,
-    responses((status = 200, description = "The account.", body = ServiceAccount)),
+    responses((status = 201, description = "The account.", body = ServiceAccount)),
     security(("bearer" = ["admin"]))
 )]
 pub(super) async fn create(
@@ -103,11 +105,15 @@ pub(super) async fn create(
     let CreateServiceAccount { name, description, role, projects, reason } = body.value;
     let wanted = name.clone();
     let input = app::CreateServiceAccount { name, description, role: role.0, projects, reason };
-    let effect = async { Reply::ok(&ServiceAccount::from(api.app.create_service_account(&ctx, input).await?)) };
+    let created = |account: domain::ServiceAccount| {
+        let place = caller.locate(&format!("/service-accounts/{}", account.id));
+        Ok(Reply::ok(&ServiceAccount::from(account))?.created(place))
+    };
+    let effect = async { created(api.app.create_service_account(&ctx, input).await?) };
     idempotency::run(&api.app, &ctx, effect, |_| async {
         let all = api.app.service_accounts(&caller.ctx).await?;
         let made = all.into_iter().find(|account| account.name == wanted);
-        Reply::ok(&ServiceAccount::from(made.ok_or_else(|| Error::not_found("service account"))?))
+        created(made.ok_or_else(|| Error::not_found("service account"))?)
     })
     .await
 }
@@ -138,7 +144,7 @@ pub(super) async fn set_disabled(
 #[utoipa::path(
     post, path = "/service-accounts/{account}/api-keys", operation_id = "createApiKey", tag = "access",
     params(AccountPath), request_body = CreateApiKey,
-    responses((status = 200, description = "The key, and its text for this once.", body = NewApiKey)),
+    responses((status = 201, description = "The key, and its text for this once.", body = NewApiKey)),
     security(("bearer" = ["admin"]))
 )]
 pub(super) async fn create_key(
@@ -157,7 +163,9 @@ pub(super) async fn create_key(
     let input = app::CreateApiKey { account_id: path.account, name, role, projects, expires_at, reason };
     let made = api.app.create_api_key(&caller.ctx, input).await?;
     let key = api_key::reveal(&made.text);
-    Ok(Reply::ok(&NewApiKey { api_key: ApiKey::from(made.key), key })?)
+    let place = caller.locate(&format!("/api-keys/{}", made.key.id));
+    let reply = Reply::ok(&NewApiKey { api_key: ApiKey::from(made.key), key })?.created(place);
+    Ok(reply.header(header::CACHE_CONTROL, "no-store"))
 }
 
 /// Revoke an API key

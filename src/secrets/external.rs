@@ -12,6 +12,7 @@ use zeroize::Zeroizing;
 
 use super::{SecretError, Vault};
 use crate::config::KeySettings;
+use crate::domain::Tenant;
 
 /// Longest text of a reference.
 const TEXT_MAX: usize = 512;
@@ -56,15 +57,15 @@ impl External {
         Ok(Self { vault, env_prefix: settings.secret_env_prefix.clone() })
     }
 
-    /// Whether an organisation may name this, and if not, what would do.
-    pub fn check(&self, org: &str, text: &str) -> Result<(), String> {
-        self.allowed(org, text).map(drop)
+    /// Whether a datasource of this tenant may name this, and if not, what would do.
+    pub fn check(&self, tenant: &Tenant, text: &str) -> Result<(), String> {
+        self.allowed(tenant, text).map(drop)
     }
 
     /// The value, fetched now.
-    pub async fn fetch(&self, org: &str, text: &str) -> Result<SecretString, SecretError> {
+    pub async fn fetch(&self, tenant: &Tenant, text: &str) -> Result<SecretString, SecretError> {
         let failed = |why: String| SecretError::Reference { reference: shown(text), why };
-        match self.allowed(org, text).map_err(failed)? {
+        match self.allowed(tenant, text).map_err(failed)? {
             Reference::Env { name } => match std::env::var(name) {
                 Ok(value) if !value.is_empty() => Ok(value.into()),
                 _ => Err(failed("the environment of this server has no such variable, or an empty one".into())),
@@ -86,7 +87,7 @@ impl External {
         }
     }
 
-    fn allowed<'t>(&self, org: &str, text: &'t str) -> Result<Reference<'t>, String> {
+    fn allowed<'t>(&self, tenant: &Tenant, text: &'t str) -> Result<Reference<'t>, String> {
         let reference = parse(text)?;
         match &reference {
             Reference::Env { name } => match &self.env_prefix {
@@ -98,27 +99,29 @@ impl External {
                 let Some((_, prefixes)) = &self.vault else {
                     return Err("vault:// is off on this server; STUDIO_SECRET_VAULT_PATHS turns it on".into());
                 };
-                // An organisation whose name is no single segment of a path cannot be told from another by one.
-                let segment = !org.is_empty()
-                    && org != "."
-                    && org != ".."
-                    && org.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b));
-                let mine = prefixes.iter().filter(|p| segment || !p.contains("{org}")).map(|p| p.replace("{org}", org));
-                let mine: Vec<_> = mine.collect();
+                let mine: Vec<_> = prefixes.iter().filter_map(|prefix| filled(prefix, tenant)).collect();
                 if mine.iter().any(|prefix| path.starts_with(prefix.as_str()) && path.len() > prefix.len()) {
                     return Ok(reference);
                 }
                 Err(format!(
                     "the path must begin with {}",
-                    if mine.is_empty() {
-                        "nothing: this organisation has no path".to_owned()
-                    } else {
-                        mine.join(" or ")
-                    }
+                    if mine.is_empty() { "nothing: this project has no path".to_owned() } else { mine.join(" or ") }
                 ))
             }
         }
     }
+}
+
+/// A prefix with the names of the tenant in it. One that is no single segment of a path cannot be told from another.
+fn filled(prefix: &str, tenant: &Tenant) -> Option<String> {
+    let segment = |name: &str| {
+        let legal = name.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b));
+        !name.is_empty() && name != "." && name != ".." && legal
+    };
+    let names = [("{org}", &tenant.org), ("{project}", &tenant.project)];
+    names.into_iter().try_fold(prefix.to_owned(), |prefix, (placeholder, name)| {
+        (segment(name) || !prefix.contains(placeholder)).then(|| prefix.replace(placeholder, name))
+    })
 }
 
 #[derive(serde::Deserialize)]
@@ -176,6 +179,20 @@ fn shown(text: &str) -> String {
 mod tests {
     use super::*;
 
+    fn tenant(org: &str, project: &str) -> Tenant {
+        Tenant { org: org.into(), project: project.into() }
+    }
+
+    #[test]
+    fn a_prefix_has_room_for_one_segment_each() {
+        let prefix = "kv/data/{org}/{project}/";
+        assert_eq!(filled(prefix, &tenant("acme", "north")).as_deref(), Some("kv/data/acme/north/"));
+        assert_eq!(filled("kv/data/{org}/", &tenant("acme", "a/b")).as_deref(), Some("kv/data/acme/"));
+        for (org, project) in [("acme", "a/b"), ("..", "north"), ("", "north"), ("acme", ".")] {
+            assert_eq!(filled(prefix, &tenant(org, project)), None, "{org} {project}");
+        }
+    }
+
     fn env_only() -> External {
         External { vault: None, env_prefix: Some("FEED_".into()) }
     }
@@ -183,11 +200,22 @@ mod tests {
     #[test]
     fn nothing_may_be_named_until_somebody_says_so() {
         let none = External::default();
-        assert!(none.check("acme", "env://FEED_TOKEN").expect_err("off").contains("STUDIO_SECRET_ENV_PREFIX"));
-        assert!(none.check("acme", "vault://kv/data/x#y").expect_err("off").contains("STUDIO_SECRET_VAULT_PATHS"));
-        assert_eq!(env_only().check("acme", "env://FEED_TOKEN"), Ok(()));
+        assert!(
+            none.check(&tenant("acme", "default"), "env://FEED_TOKEN")
+                .expect_err("off")
+                .contains("STUDIO_SECRET_ENV_PREFIX")
+        );
+        assert!(
+            none.check(&tenant("acme", "default"), "vault://kv/data/x#y")
+                .expect_err("off")
+                .contains("STUDIO_SECRET_VAULT_PATHS")
+        );
+        assert_eq!(env_only().check(&tenant("acme", "default"), "env://FEED_TOKEN"), Ok(()));
         for wrong in ["env://PATH", "env://FEED_", "env://STUDIO_MASTER_KEY", "env://feed_token"] {
-            assert!(env_only().check("acme", wrong).expect_err("not allowed").contains("FEED_"), "{wrong}");
+            assert!(
+                env_only().check(&tenant("acme", "default"), wrong).expect_err("not allowed").contains("FEED_"),
+                "{wrong}"
+            );
         }
     }
 
@@ -223,7 +251,11 @@ mod tests {
 
     #[tokio::test]
     async fn a_variable_that_is_not_there_is_named() {
-        let error = env_only().fetch("acme", "env://FEED_THAT_NOBODY_SET").await.expect_err("missing").to_string();
+        let error = env_only()
+            .fetch(&tenant("acme", "default"), "env://FEED_THAT_NOBODY_SET")
+            .await
+            .expect_err("missing")
+            .to_string();
         assert!(error.contains("env://FEED_THAT_NOBODY_SET") && error.contains("no such variable"), "{error}");
     }
 }

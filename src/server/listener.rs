@@ -4,7 +4,7 @@ use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
-use std::task::{Context, Poll, ready};
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
@@ -14,11 +14,12 @@ use axum_server::accept::{Accept, NoDelayAcceptor};
 use axum_server::tls_rustls::RustlsAcceptor;
 use axum_server::{Handle, Server};
 use hyper_util::rt::TokioTimer;
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use ipnet::IpNet;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::time::Sleep;
 use tokio_util::sync::CancellationToken;
 
+use super::connection::{Connection, Seats};
 use super::tls::Certificate;
 use crate::config::HttpSettings;
 
@@ -30,18 +31,37 @@ const STREAMS_MAX: u32 = 250;
 pub(super) struct Listener {
     tcp: TcpListener,
     certificate: Option<Certificate>,
-    timeout: Duration,
-    connections_max: usize,
+    bounds: Bounds,
+}
+
+/// What a client may take up.
+#[derive(Clone)]
+struct Bounds {
+    connections: usize,
+    connections_per_address: u32,
+    /// They stand for many clients.
+    trusted_proxies: Arc<[IpNet]>,
+    /// For a handshake, and for the head of a request.
+    head: Duration,
+    /// For taking some of an answer.
+    answer: Duration,
 }
 
 impl Listener {
-    pub(super) async fn bind(address: SocketAddr, settings: &HttpSettings) -> Result<Self, String> {
+    /// `patience` is how long an answer is kept for a client that takes nothing of it.
+    pub(super) async fn bind(address: SocketAddr, settings: &HttpSettings, patience: Duration) -> Result<Self, String> {
         let certificate = Certificate::from_settings(settings)?;
         let tcp = TcpListener::bind(address)
             .await
             .map_err(|e| format!("cannot listen on {address} (--listen, STUDIO_LISTEN): {e}"))?;
-        let connections_max = usize::try_from(settings.max_connections).unwrap_or(usize::MAX);
-        Ok(Self { tcp, certificate, timeout: settings.header_timeout.0, connections_max })
+        let bounds = Bounds {
+            connections: usize::try_from(settings.max_connections).unwrap_or(usize::MAX),
+            connections_per_address: settings.max_connections_per_address,
+            trusted_proxies: settings.trusted_proxies.clone().into(),
+            head: settings.header_timeout.0,
+            answer: patience,
+        };
+        Ok(Self { tcp, certificate, bounds })
     }
 
     pub(super) fn address(&self) -> io::Result<SocketAddr> {
@@ -50,18 +70,19 @@ impl Listener {
 
     /// Serves until `stop`, and for at most `grace` what was begun by then.
     pub(super) async fn serve(self, routes: Router, stop: CancellationToken, grace: Duration) -> io::Result<()> {
-        let Self { tcp, certificate, timeout, connections_max } = self;
+        let Self { tcp, certificate, bounds } = self;
+        let (timeout, seats) = (bounds.head, Seats::default());
         let server = axum_server::from_tcp(tcp.into_std()?)?;
         match certificate {
             None => {
-                let guarded = |handle| Guarded { inner: NoDelayAcceptor::new(), handle, connections_max, timeout };
+                let guarded = |handle| Guarded { inner: NoDelayAcceptor::new(), handle, bounds, seats };
                 run(server, guarded, routes, timeout, stop, grace).await
             }
             Some(certificate) => {
                 let tls = RustlsAcceptor::new(certificate.config()).handshake_timeout(timeout);
                 let inner = tls.acceptor(NoDelayAcceptor::new());
                 let watching = tokio::spawn(certificate.watch(stop.clone()));
-                let guarded = |handle| Guarded { inner, handle, connections_max, timeout };
+                let guarded = |handle| Guarded { inner, handle, bounds, seats };
                 let served = run(server, guarded, routes, timeout, stop, grace).await;
                 watching.abort();
                 served
@@ -107,8 +128,8 @@ where
 struct Guarded<A> {
     inner: A,
     handle: Handle<SocketAddr>,
-    connections_max: usize,
-    timeout: Duration,
+    bounds: Bounds,
+    seats: Seats,
 }
 
 impl<A, S> Accept<TcpStream, S> for Guarded<A>
@@ -116,76 +137,36 @@ where
     A: Accept<TcpStream, S>,
     A::Future: Send + 'static,
 {
-    type Stream = Greeting<A::Stream>;
+    type Stream = Connection<A::Stream>;
     type Service = A::Service;
     type Future = Pin<Box<dyn Future<Output = io::Result<(Self::Stream, Self::Service)>> + Send>>;
 
     fn accept(&self, stream: TcpStream, service: S) -> Self::Future {
-        if self.handle.connection_count() > self.connections_max {
-            tracing::warn!(most = self.connections_max, "closed a connection: too many are open (--max-connections)");
-            return Box::pin(async { Err(io::ErrorKind::ConnectionRefused.into()) });
+        let Bounds { connections, connections_per_address, head, answer, ref trusted_proxies } = self.bounds;
+        let refused = || -> Self::Future { Box::pin(async { Err(io::ErrorKind::ConnectionRefused.into()) }) };
+        if self.handle.connection_count() > connections {
+            tracing::warn!(most = connections, "closed a connection: too many are open (--max-connections)");
+            return refused();
         }
-        let (accepted, timeout) = (self.inner.accept(stream, service), self.timeout);
+        // Whose address is gone by now is gone, too.
+        let Ok(peer) = stream.peer_addr().map(|peer| peer.ip().to_canonical()) else { return refused() };
+        let seat = if trusted_proxies.iter().any(|net| net.contains(&peer)) {
+            None
+        } else {
+            let Some(seat) = self.seats.take(peer, connections_per_address) else {
+                tracing::warn!(
+                    address = %peer,
+                    most = connections_per_address,
+                    "closed a connection: its address has too many (--max-connections-per-address)"
+                );
+                return refused();
+            };
+            Some(seat)
+        };
+        let accepted = self.inner.accept(stream, service);
         Box::pin(async move {
             let (stream, service) = accepted.await?;
-            Ok((Greeting { stream, timer: Some(Box::pin(tokio::time::sleep(timeout))), matched: 0 }, service))
+            Ok((Connection::new(stream, head, answer, seat), service))
         })
-    }
-}
-
-/// Bounds the time in which a client shows which version of HTTP it speaks: who stops within what
-/// could be the preface of HTTP/2 would be waited for by nobody else's clock.
-struct Greeting<S> {
-    stream: S,
-    /// Gone as soon as it is shown.
-    timer: Option<Pin<Box<Sleep>>>,
-    /// How much of the preface has come.
-    matched: usize,
-}
-
-const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
-
-impl<S: AsyncRead + Unpin> AsyncRead for Greeting<S> {
-    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        let Self { stream, timer, matched } = &mut *self;
-        let Some(running) = timer else { return Pin::new(stream).poll_read(cx, buf) };
-        let before = buf.filled().len();
-        if Pin::new(stream).poll_read(cx, buf)?.is_pending() {
-            ready!(running.as_mut().poll(cx));
-            return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
-        }
-        let come = &buf.filled()[before..];
-        *matched += come.len();
-        let could_be_preface = PREFACE.get(*matched - come.len()..*matched) == Some(come);
-        if !could_be_preface || *matched == PREFACE.len() {
-            *timer = None;
-        }
-        Poll::Ready(Ok(()))
-    }
-}
-
-impl<S: AsyncWrite + Unpin> AsyncWrite for Greeting<S> {
-    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write(cx, buf)
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(cx)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(cx)
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        self.stream.is_write_vectored()
-    }
-
-    fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        bufs: &[io::IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write_vectored(cx, bufs)
     }
 }

@@ -1,6 +1,7 @@
 //! Composition root: settings, then store, registry and app, then transports; and the way down again.
 
 mod client;
+mod connection;
 mod http;
 mod listener;
 mod offline;
@@ -70,7 +71,7 @@ impl Server {
         default_sink(&settings)?;
         let sync = SyncDir::from_settings(&serve)?;
         // Bound before anything is changed: an address in use must not cost a migration.
-        let listener = Listener::bind(settings.node.listen, &settings.http).await?;
+        let listener = Listener::bind(settings.node.listen, &settings.http, settings.node.request_timeout.0).await?;
         let data_dir = match &url {
             DatabaseUrl::Sqlite(path) => Some(own(path)?),
             DatabaseUrl::Postgres(_) => None,

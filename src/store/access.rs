@@ -152,6 +152,30 @@ impl Tx {
         Ok(accounts)
     }
 
+    /// Who made a program's account and keys, and, where that was a program, who made its own. Of a person: nobody.
+    pub async fn makers_of(&self, subject: &str) -> Result<Vec<String>> {
+        let org = self.scope.org_id().as_ref();
+        let (mut makers, mut next) = (Vec::new(), 0);
+        makers.push(subject.to_owned());
+        while let Some(maker) = makers.get(next).cloned() {
+            next += 1;
+            let Some(name) = maker.strip_prefix("service:") else { continue };
+            let account = service_account::Entity::find().filter(service_account::Column::OrgId.eq(org));
+            let account =
+                account.filter(service_account::Column::Name.eq(name)).one(&self.db).await.map_err(classify)?;
+            let Some(account) = account else { continue };
+            let keys = api_key::Entity::find().filter(api_key::Column::OrgId.eq(org));
+            let keys = keys.filter(api_key::Column::AccountId.eq(account.id)).all(&self.db).await.map_err(classify)?;
+            for maker in keys.into_iter().map(|key| key.created_by).chain([account.created_by]) {
+                if !makers.contains(&maker) {
+                    makers.push(maker);
+                }
+            }
+        }
+        makers.remove(0);
+        Ok(makers)
+    }
+
     pub async fn service_account(&self, proof: &Authorized<ManageAccess>, id: Uuid) -> Result<ServiceAccount> {
         let found = self.service_accounts(proof).await?.into_iter().find(|account| account.id == id);
         found.ok_or_else(|| Error::not_found("service account"))

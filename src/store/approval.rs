@@ -15,8 +15,8 @@ use crate::auth::policy::grant::ManageApprovals;
 use crate::auth::{Actor, Authorized};
 use crate::domain::paging::{Page, PageRequest};
 use crate::domain::{
-    Approval, ApprovalFilter, ApprovalPolicy, ApprovalRules, ApprovalStatus, EventType, FieldChange, Outcome, Tenant,
-    TestEvidence, Timestamp, now,
+    Approval, ApprovalFilter, ApprovalPolicy, ApprovalRules, ApprovalState, ApprovalStatus, EventType, FieldChange,
+    Outcome, Tenant, TestEvidence, Timestamp, now,
 };
 use crate::error::{Error, Result};
 
@@ -35,7 +35,13 @@ impl Store {
         drop(tx);
         let mut expired = 0;
         for (id, org) in due {
-            expired += u64::from(self.expire_approval(&Actor::system("housekeeping", org), id, at).await?);
+            match self.expire_approval(&Actor::system("housekeeping", org), id, at).await {
+                Ok(done) => expired += u64::from(done),
+                // The others do not wait for it.
+                Err(error) => {
+                    tracing::warn!(%id, %error, detail = error.detail(), "a request did not end; trying again later")
+                }
+            }
         }
         Ok(expired)
     }
@@ -215,17 +221,31 @@ impl Tx {
     async fn show(&mut self, approval: &Approval) -> Result<()> {
         self.touch(approval.datasource_id);
         let Some(number) = approval.version else { return Ok(()) };
-        let (state, decision) = approval.shown();
+        // What somebody asks for again and does not get takes nothing from what was agreed to before.
+        let earlier = match approval.shown().0 {
+            ApprovalState::NotRequired => self.used_approval(approval.datasource_id, number).await?,
+            _ => None,
+        };
+        let (state, decision) = earlier.as_ref().unwrap_or(approval).shown();
+        let until = approval.closed_at.is_none().then_some(approval.expires_at);
         let update = version::Entity::update_many()
             .col_expr(version::Column::Approval, Expr::value(state.as_str()))
             .col_expr(version::Column::ApprovedBy, Expr::value(decision.map(|d| d.by.clone())))
             .col_expr(version::Column::ApprovedAt, Expr::value(decision.map(|d| d.at)))
+            .col_expr(version::Column::ApprovalUntil, Expr::value(until))
             .filter(version::Column::DatasourceId.eq(approval.datasource_id))
             .filter(version::Column::Version.eq(number));
         update.exec(&self.db).await.map(drop).map_err(classify)
     }
 
-    /// The last test of a version, if it succeeded.
+    async fn used_approval(&self, datasource_id: Uuid, version: i32) -> Result<Option<Approval>> {
+        let query = self.select_approvals().filter(Column::DatasourceId.eq(datasource_id));
+        let query = query.filter(Column::Version.eq(version)).filter(Column::Status.eq(ApprovalStatus::Used.as_str()));
+        let row = query.order_by_desc(Column::Id).limit(1).one(&self.db).await.map_err(classify)?;
+        row.map(Approval::try_from).transpose()
+    }
+
+    /// The last test of a version.
     pub async fn last_test(&self, datasource_id: Uuid, version: i32) -> Result<Option<TestEvidence>> {
         let query = event::Entity::find()
             .filter(event::Column::OrgId.eq(self.scope.org_id().as_ref()))
@@ -235,8 +255,9 @@ impl Tx {
             .order_by_desc(event::Column::Seq)
             .limit(1);
         let row = query.one(&self.db).await.map_err(classify)?;
-        Ok(row.filter(|row| row.payload["success"] == true).map(|row| TestEvidence {
-            // What an older build stored has no digest: then it is like no other.
+        Ok(row.map(|row| TestEvidence {
+            success: row.payload["success"] == true,
+            // One that failed, or that an older build stored, has no digest: it is like no other.
             digest: row.payload["digest"].as_str().map_or_else(|| row.seq.to_string(), str::to_owned),
             event: row.seq,
         }))
@@ -286,10 +307,12 @@ fn active(approval: &Approval) -> ActiveModel {
         author: Set(approval.author.clone()),
         secret_key: Set(approval.secret_key.clone()),
         secret_version: Set(approval.secret_version),
+        secret_reference: Set(approval.secret_reference.clone()),
         repin: Set(approval.repin),
         secret_pins: Set(json!(approval.secret_pins)),
         test_event: Set(approval.evidence.as_ref().map(|e| e.event)),
         test_digest: Set(approval.evidence.as_ref().map(|e| e.digest.clone())),
+        test_success: Set(approval.evidence.as_ref().map(|e| e.success)),
         status: Set(approval.status.as_str().to_owned()),
         reason: Set(approval.reason.clone()),
         comment: Set(approval.comment.clone()),
@@ -315,7 +338,11 @@ impl TryFrom<Model> for Approval {
             status: row.status.parse().map_err(at)?,
             secret_pins: list(row.secret_pins).map_err(at)?,
             decisions: list(row.decisions).map_err(at)?,
-            evidence: row.test_event.zip(row.test_digest).map(|(event, digest)| TestEvidence { event, digest }),
+            evidence: row.test_event.zip(row.test_digest).map(|(event, digest)| TestEvidence {
+                event,
+                digest,
+                success: row.test_success == Some(true),
+            }),
             id: row.id,
             tenant: Tenant { org: row.org_id.into(), project: row.project_id.into() },
             datasource_id: row.datasource_id,
@@ -324,6 +351,7 @@ impl TryFrom<Model> for Approval {
             author: row.author,
             secret_key: row.secret_key,
             secret_version: row.secret_version,
+            secret_reference: row.secret_reference,
             repin: row.repin,
             reason: row.reason,
             comment: row.comment,

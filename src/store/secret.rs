@@ -206,6 +206,7 @@ impl Tx {
     pub(super) async fn wipe_secret(&self, datasource_id: Uuid, key: &str, version: i32) -> Result<()> {
         let update = self.one_value(datasource_id, key, version).filter(Column::DeletedAt.is_not_null());
         let update = update.col_expr(Column::Ciphertext, Expr::value(Option::<Vec<u8>>::None));
+        let update = update.col_expr(Column::Reference, Expr::value(Option::<String>::None));
         update.exec(&self.db).await.map(drop).map_err(classify)
     }
 

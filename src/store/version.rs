@@ -13,7 +13,7 @@ use super::{Tx, classify, corrupt};
 use crate::auth::Authorized;
 use crate::auth::policy::Grant;
 use crate::domain::paging::{Page, PageRequest};
-use crate::domain::{Tenant, Version, VersionState, canonical_json};
+use crate::domain::{ApprovalState, Tenant, Version, VersionState, canonical_json, now};
 use crate::error::{Error, Result};
 
 impl Tx {
@@ -104,6 +104,7 @@ fn active(row: &Version) -> ActiveModel {
         approval: Set(row.approval.as_str().to_owned()),
         approved_by: Set(row.approved_by.clone()),
         approved_at: Set(row.approved_at),
+        approval_until: Set(None),
         created_at: Set(row.created_at),
         created_by: Set(row.created_by.clone()),
         published_at: Set(row.published_at),
@@ -115,6 +116,17 @@ impl TryFrom<Model> for Version {
     type Error = Error;
 
     fn try_from(row: Model) -> Result<Self> {
+        // A request that is over shows no more, whether or not that was written down yet.
+        let over = row.approval_until.is_some_and(|until| until <= now());
+        let row = match over {
+            true => Model {
+                approval: ApprovalState::NotRequired.as_str().to_owned(),
+                approved_by: None,
+                approved_at: None,
+                ..row
+            },
+            false => row,
+        };
         let at = |what: String| corrupt("datasource_versions", row.id, what);
         Ok(Self {
             state: row.state.parse().map_err(at)?,

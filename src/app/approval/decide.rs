@@ -45,6 +45,7 @@ impl App {
         let mut tx = ctx.begin(&self.store, &proof).await?;
         let (row, mut approval) = open_request(&tx, input.id).await?;
         check_person(ctx, &approval)?;
+        check_programs(ctx, &tx, &approval).await?;
         if let Some(reason) = self.void_reason(&tx, &row, &approval).await? {
             return Err(Error::conflict(format!("the request is void, as {reason}; it has to be asked for again")));
         }
@@ -96,6 +97,7 @@ impl App {
             self.release(ctx, &mut tx, &row, &mut approval).await?;
         }
         tx.commit().await?;
+        approval.required = approval.required.max(rules.approvers);
         self.metrics.lifecycle_event(event);
         if counts {
             self.metrics.lifecycle_event(EventType::SecretSet);
@@ -150,6 +152,7 @@ impl App {
                 json!({
                     "key": key,
                     "version": number,
+                    "reference": approval.secret_reference,
                     "approvalId": approval.id,
                     "requestedBy": approval.requested_by,
                 }),
@@ -188,4 +191,15 @@ fn check_person(ctx: &OpContext, approval: &Approval) -> Result<()> {
         return refused("only a person decides on a request, with a token of their own; this is a program");
     }
     approval.bars(&ctx.actor.subject).map_or(Ok(()), refused)
+}
+
+/// Nor is whoever let a program in the second person to it: they hold its key, or could.
+async fn check_programs(ctx: &OpContext, tx: &Tx, approval: &Approval) -> Result<()> {
+    for subject in [Some(&approval.requested_by), approval.author.as_ref()].into_iter().flatten() {
+        if tx.makers_of(subject).await?.iter().any(|maker| *maker == *ctx.actor.subject) {
+            let message = format!("{subject} acts by an account or key that you made; somebody else has to agree");
+            return Err(Error::new(ErrorCode::Forbidden, message));
+        }
+    }
+    Ok(())
 }

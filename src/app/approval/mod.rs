@@ -13,6 +13,8 @@ pub use policy::SetApprovalPolicy;
 pub use request::RequestApproval;
 pub(super) use request::WaitingSecret;
 
+use std::collections::HashMap;
+
 use serde_json::json;
 use uuid::Uuid;
 
@@ -39,8 +41,19 @@ impl App {
     ) -> Result<Page<Approval>> {
         let proof = ctx.authorize::<AskApproval>()?;
         let at = now();
-        let found = self.store.read(proof.scope()).await?.approvals(filter, at, page).await?;
-        Ok(found.map(|approval| Approval { status: approval.status_at(at), ..approval }))
+        let tx = self.store.read(proof.scope()).await?;
+        let found = tx.approvals(filter, at, page).await?;
+        let mut asked = HashMap::new();
+        for tenant in found.items.iter().map(|approval| &approval.tenant) {
+            if !asked.contains_key(tenant) {
+                asked.insert(tenant.clone(), tx.approval_rules(tenant).await?.approvers);
+            }
+        }
+        Ok(found.map(|approval| {
+            let open = approval.is_open_at(at);
+            let asked = asked.get(&approval.tenant).copied().filter(|_| open).unwrap_or_default();
+            Approval { status: approval.status_at(at), required: approval.required.max(asked), ..approval }
+        }))
     }
 
     /// Lets a version pass that needs nobody, or that was agreed to: then the request is used up, and answered with.
@@ -101,8 +114,11 @@ impl App {
         self.pass(proof, tx, row, ApprovalAction::Publish, version).await.map_err(|error| match error.code() {
             ErrorCode::ApprovalRequired => Error::new(
                 ErrorCode::ApprovalRequired,
-                "the approval policy needs a second person for what goes live, and an import is none: import it with \
-                 publish: false and publish the draft once it is approved, or let the policy except imports",
+                format!(
+                    "{}; an import is no second person: import it with publish: false and publish the draft once it \
+                     is approved, or let the policy except imports",
+                    error.message()
+                ),
             ),
             _ => error,
         })
@@ -136,7 +152,8 @@ impl App {
         digest: Option<&str>,
     ) -> Result<()> {
         let differs = |a: &Approval| {
-            a.version == Some(version) && a.evidence.as_ref().map(|evidence| evidence.digest.as_str()) != digest
+            let pinned = a.evidence.as_ref().map(|evidence| evidence.digest.as_str());
+            a.version == Some(version) && (digest.is_none() || pinned != digest)
         };
         if !tx.open_approvals(row.id).await?.iter().any(differs) {
             return Ok(());

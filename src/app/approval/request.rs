@@ -31,6 +31,7 @@ pub struct RequestApproval {
 pub(in crate::app) struct WaitingSecret<'a> {
     pub(in crate::app) key: &'a str,
     pub(in crate::app) version: i32,
+    pub(in crate::app) reference: Option<&'a str>,
     /// Of the value that it is to take the place of.
     pub(in crate::app) before: Option<i32>,
     pub(in crate::app) repin: bool,
@@ -113,6 +114,7 @@ impl App {
         let approval = Approval {
             secret_key: Some(secret.key.to_owned()),
             secret_version: Some(secret.version),
+            secret_reference: secret.reference.map(str::to_owned),
             repin: secret.repin,
             secret_pins: secret.before.map(|number| (secret.key.to_owned(), number)).into_iter().collect(),
             comment: secret.reason.filter(|reason| !reason.is_empty()).map(str::to_owned),
@@ -122,7 +124,7 @@ impl App {
         Ok(approval)
     }
 
-    /// One request at a time is open for the same thing. One that is over makes room for the next.
+    /// One request at a time is open for the same thing. One that is over or void makes room for the next.
     async fn make_room<P: Grant>(
         &self,
         ctx: &OpContext,
@@ -134,6 +136,9 @@ impl App {
         let found = tx.open_approvals(row.id).await?.into_iter().find(|approval| same(approval));
         let Some(mut approval) = found else { return Ok(()) };
         if approval.is_open_at(now()) {
+            if let Some(reason) = self.void_reason(tx, row, &approval).await? {
+                return self.void(ctx, proof, tx, row, approval, reason).await;
+            }
             return Err(Error::conflict(format!(
                 "the request {} of {} is open already; wait for it, or withdraw it first",
                 approval.id, approval.requested_by
@@ -162,8 +167,10 @@ impl App {
             "action": approval.action,
             "checksum": approval.checksum,
             "secretKey": approval.secret_key,
+            "reference": approval.secret_reference,
             "secretPins": approval.secret_pins,
             "testEvent": approval.evidence.as_ref().map(|evidence| evidence.event),
+            "testSucceeded": approval.evidence.as_ref().map(|evidence| evidence.success),
             "required": approval.required,
             "expiresAt": approval.expires_at,
             "comment": approval.comment,
@@ -192,6 +199,7 @@ fn blank(ctx: &OpContext, row: &Datasource, action: ApprovalAction, rules: &Appr
         author: None,
         secret_key: None,
         secret_version: None,
+        secret_reference: None,
         repin: false,
         secret_pins: SecretPins::new(),
         evidence: None,

@@ -72,13 +72,17 @@ pub(in crate::rest) struct Approval {
     secret_key: Option<String>,
     /// The version of the value that waits.
     secret_version: Option<i32>,
+    /// Where the value that waits is, if it is kept elsewhere, such as `vault://path#field`.
+    secret_reference: Option<String>,
     /// For a rollback: with the secrets of today. For a secret: the published version is to run with it at once.
     repin: bool,
     /// The values that the version is to run with; for a secret, the value that the new one takes the place of.
     secret_pins: BTreeMap<String, i32>,
-    /// The event of the version's last test, if it succeeded; null when there is no such evidence.
+    /// The event of the version's last test; null when it was never tested.
     test_event: Option<i64>,
-    /// A hash of what was tested, on what, and what came out.
+    /// Whether that test succeeded.
+    test_succeeded: Option<bool>,
+    /// A hash of what was tested, on what, and what came out; of a test that failed, its event.
     test_digest: Option<String>,
     /// Where it is in its life.
     status: ApprovalStatus,
@@ -86,8 +90,10 @@ pub(in crate::rest) struct Approval {
     reason: Option<String>,
     /// What its requester said.
     comment: Option<String>,
-    /// How many people had to agree when it was asked for; a policy that asks for more meanwhile counts.
+    /// How many people have to agree: as many as when it was asked for, or more where a policy asks for more by now.
     required: i32,
+    /// How many more have to agree.
+    missing: usize,
     /// What was said to it, oldest first.
     decisions: Vec<ApprovalDecision>,
     /// When it was asked for.
@@ -116,6 +122,8 @@ pub(in crate::rest) struct ApprovalDecision {
 
 impl From<domain::Approval> for Approval {
     fn from(approval: domain::Approval) -> Self {
+        let missing = approval.missing(0);
+        let test_succeeded = approval.evidence.as_ref().map(|evidence| evidence.success);
         let (test_event, test_digest) = approval.evidence.map(|evidence| (evidence.event, evidence.digest)).unzip();
         let said = approval.decisions.into_iter().map(|decision| ApprovalDecision {
             by: decision.by,
@@ -132,14 +140,17 @@ impl From<domain::Approval> for Approval {
             author: approval.author,
             secret_key: approval.secret_key,
             secret_version: approval.secret_version,
+            secret_reference: approval.secret_reference,
             repin: approval.repin,
             secret_pins: approval.secret_pins,
             test_event,
+            test_succeeded,
             test_digest,
             status: approval.status.into(),
             reason: approval.reason,
             comment: approval.comment,
             required: approval.required,
+            missing,
             decisions: said.collect(),
             requested_at: approval.requested_at,
             requested_by: approval.requested_by,

@@ -20,6 +20,7 @@ pub struct Model {
     pub approval: String,
     pub approved_by: Option<String>,
     pub approved_at: Option<Timestamp>,
+    pub approval_until: Option<Timestamp>,
     pub created_at: Timestamp,
     pub created_by: String,
     pub published_at: Option<Timestamp>,

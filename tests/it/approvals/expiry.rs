@@ -18,6 +18,7 @@ on_both_databases! {
         assert_eq!(code(&eve, "publishDatasource", json!({ "id": agreed })).await, "APPROVAL_REQUIRED");
         assert_eq!(code(&eve, "approveVersion", json!({ "id": two })).await, "CONFLICT");
         assert_eq!((status(&bob, &agreed, &one).await, status(&bob, &open, &two).await), ("EXPIRED".into(), "EXPIRED".into()));
+        assert_eq!(shown(&bob, &agreed, 1).await, json!({ "approval": "NOT_REQUIRED", "approvedBy": null }));
         let inbox = "query($in: [ApprovalStatus!]) { approvals(filter: { status: $in }) { nodes { id } } }";
         let found = eve.data(inbox, json!({ "in": ["PENDING", "APPROVED"] })).await;
         assert_eq!(found["approvals"]["nodes"], json!([]));

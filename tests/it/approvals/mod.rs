@@ -13,7 +13,8 @@ use serde_json::{Value, json};
 use crate::harness::server::{JWT_SECRET, mutation, open_webhook};
 use crate::harness::{Client, TestServer};
 
-const FIELDS: &str = "id action version checksum secretKey secretVersion status reason comment required testEvent \
+const FIELDS: &str = "id action version checksum secretKey secretVersion status reason comment required missing testEvent \
+    testSucceeded secretReference \
     requestedBy closedAt secretPins { key version } decisions { by approved comment }";
 
 /// A person of `acme` with a token of their own.
@@ -120,5 +121,6 @@ async fn events(client: &Client, id: &str) -> Vec<String> {
 async fn let_expire(server: &TestServer) {
     let sql = server.database.sql().await;
     sql.run("UPDATE approvals SET expires_at = requested_at WHERE closed_at IS NULL").await;
+    sql.run("UPDATE datasource_versions SET approval_until = created_at WHERE approval_until IS NOT NULL").await;
     sql.close().await;
 }

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::{
     approve, ask, ask_for_secret, code, events, guarded, outcome, person, policy, requests, set_secret, status,
 };
-use crate::harness::{TestServer, eventually};
+use crate::harness::{Kind, TestServer, eventually};
 use crate::on_both_databases;
 
 const CANARY: &str = "canary-51c0de-waits-in-silence";
@@ -22,6 +22,24 @@ async fn kept(server: &TestServer) -> Vec<i32> {
     let found = sql.column::<i32>(found).await;
     sql.close().await;
     found
+}
+
+/// Whoever agrees knows where the value comes from.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_reference_is_shown_to_who_agrees_and_erased_when_nobody_does() {
+    let server = TestServer::start_with(Kind::Postgres, &["--secret-env-prefix", "FEED_"]).await;
+    let (ada, eve) = (person(&server, "ada", "admin"), person(&server, "eve", "admin"));
+    policy(&server, json!({ "secretChange": true })).await;
+    let id = guarded(&ada, "guarded").await;
+    let input = json!({ "id": id, "key": "hook_token", "reference": "env://FEED_TOKEN", "requestApproval": true });
+    let made = ada.mutate("setDatasourceSecret", input, "approval { id }").await;
+    let found = requests(&eve, &id).await.remove(0);
+    assert_eq!(found["secretReference"], "env://FEED_TOKEN");
+    let no = json!({ "id": made["approval"]["id"], "comment": "not that one" });
+    eve.mutate("rejectVersion", no, "approval { id }").await;
+    let sql = server.database.sql().await;
+    assert_eq!(sql.number("SELECT count(*) FROM datasource_secrets WHERE reference IS NOT NULL").await, 0);
+    sql.close().await;
 }
 
 on_both_databases! {

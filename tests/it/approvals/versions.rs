@@ -1,11 +1,12 @@
 //! Publication and rollback.
 
 use datasource_studio::domain::Role;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::{
     approve, ask, code, draft, events, guarded, open, outcome, person, policy, requests, set_secret, shown, status,
 };
+use crate::harness::Client;
 use crate::on_both_databases;
 
 on_both_databases! {
@@ -50,6 +51,72 @@ on_both_databases! {
         for (action, actor) in [("approval_requested", "bob"), ("approval_granted", "eve")] {
             assert!(entries.iter().any(|e| e["action"] == action && e["actor"] == actor), "{action}: {audit}");
         }
+    }
+
+    /// What a program wrote and asked for by a key of hers, she would have written and asked for.
+    async fn who_let_a_program_in_is_no_second_person_to_it(server: TestServer) {
+        let (ada, eve) = (person(&server, "ada", "admin"), person(&server, "eve", "admin"));
+        policy(&server, json!({ "publish": true })).await;
+        let account = async |maker: &Client, name: &str| {
+            let input = json!({ "name": name, "role": "ADMIN" });
+            maker.mutate("createServiceAccount", input, "serviceAccount { id }").await["serviceAccount"]["id"].clone()
+        };
+        let program = async |maker: &Client, account: &Value| {
+            let key = maker.mutate("createApiKey", json!({ "serviceAccountId": account, "name": "one" }), "key").await;
+            server.with_token(key["key"].as_str().expect("a key").to_owned())
+        };
+        // Hers by its account, by a key of an account of somebody else, and by a program of hers.
+        let own = program(&ada, &account(&ada, "own").await).await;
+        let lent = program(&ada, &account(&eve, "lent").await).await;
+        let grandchild = program(&own, &account(&own, "grandchild").await).await;
+        for (bot, name) in [(own, "doors"), (lent, "lifts"), (grandchild, "stairs")] {
+            let id = open(&bot, name).await;
+            let request = ask(&bot, &id).await;
+            let (refused, message) = outcome(&ada, "approveVersion", json!({ "id": request })).await;
+            assert_eq!(refused, "FORBIDDEN", "{name}");
+            assert!(message.contains("somebody else"), "{message}");
+            assert_eq!(code(&ada, "publishDatasource", json!({ "id": id })).await, "APPROVAL_REQUIRED");
+            assert_eq!(approve(&person(&server, "mal", "admin"), &request).await["status"], "APPROVED");
+        }
+    }
+
+    async fn what_is_asked_for_in_vain_takes_nothing_from_what_was_agreed_to(server: TestServer) {
+        let (ada, eve) = (person(&server, "ada", "admin"), person(&server, "eve", "admin"));
+        policy(&server, json!({ "publish": true, "rollback": true })).await;
+        let id = open(&ada, "doors").await;
+        for field in ["", "b"] {
+            if !field.is_empty() {
+                draft(&ada, &id, field).await;
+            }
+            approve(&eve, &ask(&ada, &id).await).await;
+            ada.publish(&id).await;
+        }
+        let approved = json!({ "approval": "APPROVED", "approvedBy": "eve" });
+        assert_eq!(shown(&ada, &id, 1).await, approved);
+        let again = json!({ "id": id, "version": 1 });
+        let request = ada.mutate("requestApproval", again, "approval { id }").await["approval"]["id"].clone();
+        assert_eq!(shown(&ada, &id, 1).await["approval"], "PENDING");
+        ada.mutate("withdrawApproval", json!({ "id": request }), "approval { id }").await;
+        assert_eq!(shown(&ada, &id, 1).await, approved);
+    }
+
+    async fn a_request_shows_whether_the_last_test_was_a_good_one(server: TestServer) {
+        let ada = person(&server, "ada", "admin");
+        policy(&server, json!({ "publish": true, "approvers": 2 })).await;
+        let id = open(&ada, "doors").await;
+        let seen = async || requests(&ada, &id).await.remove(0);
+        let test = async |payload: Value| {
+            ada.mutate("testDatasource", json!({ "id": id, "payload": payload }), "run { success }").await
+        };
+        ask(&ada, &id).await;
+        assert_eq!((&seen().await["testEvent"], &seen().await["missing"]), (&json!(null), &json!(2)));
+        let run = test(json!(["no object"])).await;
+        assert_eq!(seen().await["status"], "VOID", "it was tested since: {run}");
+        ask(&ada, &id).await;
+        assert_eq!(seen().await["testSucceeded"], run["run"]["success"]);
+        test(json!({ "id": "1", "a": 1 })).await;
+        ask(&ada, &id).await;
+        assert_eq!(seen().await["testSucceeded"], true);
     }
 
     async fn who_asked_cannot_agree_and_a_program_is_no_person(server: TestServer) {
@@ -147,7 +214,7 @@ on_both_databases! {
         let (bob, eve) = (person(&server, "bob", "operator"), person(&server, "eve", "admin"));
         policy(&server, json!({ "publish": true })).await;
         let id = open(&bob, "doors").await;
-        let test = |payload: serde_json::Value| json!({ "id": id, "payload": payload });
+        let test = |payload: Value| json!({ "id": id, "payload": payload });
         bob.mutate("testDatasource", test(json!({ "id": "1", "a": 1 })), "run { success }").await;
         let request = ask(&bob, &id).await;
         let evidence = requests(&bob, &id).await[0]["testEvent"].clone();

@@ -249,6 +249,7 @@ async fn documents_have_limits() {
         ["--graphql-max-complexity", "500"],
         ["--graphql-max-aliases", "4"],
         ["--graphql-max-directives", "2"],
+        ["--graphql-max-tokens", "200"],
     ];
     let server = TestServer::start_with(Kind::Sqlite, &flags.concat()).await;
     let viewer = server.viewer();
@@ -257,8 +258,10 @@ async fn documents_have_limits() {
         format!("{{ {} }}", fields.join(" "))
     };
     let directives = |more: &str| format!("{{ viewer {{ role @include(if: true) @skip(if: false) {more} }} }}");
+    let tokens = |n: usize| format!("{{ viewer {{ {} }} }}", "role ".repeat(n - 5));
     let page = |n: usize| format!("{{ datasources(first: {n}) {{ nodes {{ id name }} }} }}");
     for (what, fits, exceeds) in [
+        ("token", tokens(200), tokens(201)),
         ("alias", aliases(4), aliases(5)),
         ("directive", directives(""), directives("@include(if: true)")),
         ("complex", page(50), page(200)),

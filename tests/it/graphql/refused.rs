@@ -72,6 +72,14 @@ on_both_databases! {
         assert_eq!(server.metric("audit_refused_total{code=\"NOT_FOUND\"}").await, Some(1.0));
     }
 
+    async fn a_document_that_is_too_much_is_told_as_one(server: TestServer) {
+        let deep = format!("{}{}", "{ a ".repeat(50), "}".repeat(50));
+        assert_eq!(server.viewer().code(&deep, json!({})).await, "QUERY_TOO_COMPLEX");
+        let entries = refused(&server.admin(), "graphql").await;
+        assert_eq!(entries[0]["actor"], "viewer@acme");
+        assert_eq!(entries[0]["newValue"], json!({ "code": "QUERY_TOO_COMPLEX", "count": 1 }));
+    }
+
     async fn a_refusal_over_a_socket_is_told_too(server: TestServer) {
         let query = "mutation { archiveDatasource(input: { id: \"01890000-0000-7000-8000-000000000000\" }) { datasource { id } } }";
         let mut socket = Socket::subscribe(&server.viewer(), query, json!({})).await;

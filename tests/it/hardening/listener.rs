@@ -71,3 +71,41 @@ async fn connections_have_a_most_and_leave_room_when_they_end() {
     })
     .await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_address_does_not_take_all_connections() {
+    let server = TestServer::start_with(Kind::Sqlite, &["--max-connections-per-address", "4"]).await;
+    let mut open = Vec::new();
+    for _ in 0..4 {
+        open.push(connect(&server).await);
+    }
+    assert_eq!(until_closed(&mut connect(&server).await).await, "", "one too many is closed without a word");
+    drop(open);
+    eventually("there is room again", || async {
+        let request = reqwest::Client::new().get(format!("{}/health/live", server.url)).send().await;
+        request.ok().filter(|answer| answer.status().is_success())
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn proxies_that_are_trusted_may_have_more_connections() {
+    let flags = ["--max-connections-per-address", "1", "--trusted-proxies", "127.0.0.0/8"];
+    let server = TestServer::start_with(Kind::Sqlite, &flags).await;
+    let _open = [connect(&server).await, connect(&server).await];
+    let answer = reqwest::Client::new().get(format!("{}/health/live", server.url)).send().await.expect("an answer");
+    assert!(answer.status().is_success());
+}
+
+/// Answers are asked for until the buffers between are full, and none is read.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_answer_that_is_not_taken_is_given_up() {
+    let server = TestServer::start_with(Kind::Sqlite, &["--request-timeout", "500ms"]).await;
+    let mut stream = connect(&server).await;
+    let ask = "GET /api/openapi.json HTTP/1.1\r\nHost: x\r\n\r\n".repeat(100);
+    let ended = tokio::time::timeout(Duration::from_secs(60), async {
+        // The server stops to read when it cannot write; a write fails as soon as it has closed.
+        while stream.write_all(ask.as_bytes()).await.is_ok() {}
+    });
+    ended.await.expect("the server closes the connection");
+}

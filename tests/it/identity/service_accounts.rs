@@ -172,6 +172,11 @@ on_both_databases! {
         let call = admin.call(reqwest::Method::POST, &format!("/api/v1/service-accounts/{id}/api-keys"));
         let call = call.header("idempotency-key", "one").json(&json!({ "name": "second" }));
         call.send().await.refused(400, "VALIDATION_FAILED");
+        let made = admin.post(&format!("/api/v1/service-accounts/{id}/api-keys"), json!({ "name": "third" })).await;
+        assert_eq!(made.header("cache-control"), "no-store");
+        let place = made.header("location").to_owned();
+        assert!(place.starts_with("/api/v1/api-keys/"), "{place}");
+        assert!(made.ok(201)["key"].is_string());
     }
 }
 

@@ -15,7 +15,7 @@ use crate::harness::{Client, Database, Kind, Process, Socket, eventually};
 use crate::registry::source::{HttpSource, Visit, page, poller, status};
 
 /// Each secret of the story, with characters that some spellings change.
-const CANARIES: [(&str, &str); 12] = [
+const CANARIES: [(&str, &str); 13] = [
     ("token of a webhook", "canary-hook/+7f3a91 c0a1"),
     ("token of a poller", "canary-bearer-5b20e7d4"),
     ("second token of a poller", "canary-rotated-0c9d77aa"),
@@ -28,6 +28,7 @@ const CANARIES: [(&str, &str); 12] = [
     ("literal in a configuration", "canary-literal-48f6d1"),
     ("credential that was wrong", "canary-wrong-52ca0be8"),
     ("token that was refused", "canary-jwt-c35d91f7"),
+    ("value that waits for approval", "canary-waits-7c05e3b9"),
 ];
 
 fn canary(name: &str) -> &'static str {
@@ -153,6 +154,15 @@ fn a_value_is_found_in_every_spelling() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn no_secret_comes_out_anywhere() {
+    nothing_comes_out(Kind::Sqlite).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_secret_comes_out_anywhere_on_postgres() {
+    nothing_comes_out(Kind::Postgres).await;
+}
+
+async fn nothing_comes_out(kind: Kind) {
     let seen = Seen::default();
     let vault = VaultServer::start().await;
     vault.accept(canary("token of the vault"));
@@ -161,7 +171,7 @@ async fn no_secret_comes_out_anywhere() {
     let refusals = [None, Some(500), Some(422)];
     let receiver = HttpSource::start(move |visit| repeating(visit, refusals[visit.index % 3])).await;
 
-    let database = Database::create(Kind::Sqlite).await;
+    let database = Database::create(kind).await;
     let data_dir = database.data_dir.path();
     let log = data_dir.join("server.log");
     let file = std::fs::File::create(&log).expect("a log file");
@@ -289,6 +299,16 @@ async fn no_secret_comes_out_anywhere() {
         Client { token: format!("eyJhbGciOiJIUzI1NiJ9.{}.sig", canary("token that was refused")), ..admin.0.clone() };
     seen.add("the answer to a stranger", stranger.send("{ viewer { subject } }", json!({})).await.to_string());
 
+    // A value that nobody agreed to yet.
+    admin
+        .mutate("setApprovalPolicy", json!({ "project": "default", "secretChange": true }), "policy { project }")
+        .await;
+    let waiting = json!({ "id": hook, "key": "token", "value": canary("value that waits for approval"), "requestApproval": true });
+    let asked = admin.mutate("setDatasourceSecret", waiting, "approval { id status }").await;
+    assert_eq!(asked["data"]["setDatasourceSecret"]["approval"]["status"], "PENDING", "{asked}");
+    admin.send("{ approvals { nodes { id status reason comment } } }", json!({})).await;
+    admin.rest("/approvals").await;
+
     // Keys move, and everything is read that can be read.
     admin.mutate("rotateKeys", json!({ "kind": "DATA_KEY" }), "rotation { id }").await;
     eventually("keys have moved", || async {
@@ -331,19 +351,30 @@ async fn no_secret_comes_out_anywhere() {
         &["keys", "status"],
         &["keys", "rotate"],
     ] {
-        let output = Command::new(env!("CARGO_BIN_EXE_datasource-studio"))
+        let mut command = Command::new(env!("CARGO_BIN_EXE_datasource-studio"));
+        command
             .args(args)
             .args(["--log", "trace"])
             .env_remove("DATABASE_URL")
             .env("STUDIO_DATA_DIR", data_dir)
             .env("STUDIO_JWT_SECRET", JWT_SECRET)
             .env("STUDIO_MASTER_KEY", MASTER_KEY)
-            .stdin(Stdio::null())
-            .output()
-            .expect("the program runs");
+            .stdin(Stdio::null());
+        if let Some(url) = &database.url {
+            command.env("DATABASE_URL", url);
+        }
+        let output = command.output().expect("the program runs");
         assert!(output.status.success(), "{args:?}: {}", String::from_utf8_lossy(&output.stderr));
         seen.add(format!("the output of {args:?}"), String::from_utf8_lossy(&output.stdout));
         seen.add(format!("the log of {args:?}"), String::from_utf8_lossy(&output.stderr));
+    }
+    if kind == Kind::Postgres {
+        let sql = database.sql().await;
+        let tables = "SELECT schemaname || '.' || tablename FROM pg_tables WHERE schemaname IN ('studio', 'audit')";
+        for table in sql.column::<String>(tables).await {
+            let rows = sql.column::<String>(&format!("SELECT t::text FROM {table} t")).await;
+            seen.add(table, rows.join("\n"));
+        }
     }
     let mut files = vec![data_dir.to_path_buf()];
     let mut bytes = 0;
@@ -356,7 +387,7 @@ async fn no_secret_comes_out_anywhere() {
         bytes += content.len();
         seen.add(path.display().to_string(), String::from_utf8_lossy(&content));
     }
-    assert!(bytes > 500_000, "the database, the log and the exports were looked at: {bytes}");
+    assert!(bytes > 100_000, "the database, the log and the exports were looked at: {bytes}");
     assert!(std::fs::read_to_string(&log).expect("text").contains("TRACE"), "the log tells all that it can");
     assert!(exported.join("default").is_dir() || exported.is_dir(), "there is an export");
 

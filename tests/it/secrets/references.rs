@@ -79,14 +79,14 @@ async fn a_variable_of_the_environment_is_read_and_stored_nowhere() {
 async fn a_field_of_a_vault_is_fetched_at_each_start() {
     let vault = VaultServer::start().await;
     vault.put("kv/data/acme/feed", json!({ "data": { "token": "one", "number": 7 }, "metadata": { "version": 1 } }));
-    vault.put("old/acme/feed", json!({ "token": "plain" }));
+    vault.put("old/acme/default/feed", json!({ "token": "plain" }));
     let flags = [
         "--vault-addr",
         &vault.url,
         "--vault-token",
         TOKEN,
         "--secret-vault-paths",
-        "kv/data/{org}/,old/{org}/",
+        "kv/data/{org}/,old/{org}/{project}/",
         "--secret-env-prefix",
         "FEED_",
     ];
@@ -137,7 +137,7 @@ async fn a_field_of_a_vault_is_fetched_at_each_start() {
     admin.running(&id, version).await;
 
     // The first version of the KV engine has its fields right there.
-    let input = json!({ "id": id, "key": "token", "reference": "vault://old/acme/feed#token", "repin": true });
+    let input = json!({ "id": id, "key": "token", "reference": "vault://old/acme/default/feed#token", "repin": true });
     admin.mutate("setDatasourceSecret", input, "secret { version }").await;
     eventually("it is found there too", || async { (call(&server.url, &id, "plain").await == 202).then_some(()) })
         .await;
