@@ -113,6 +113,13 @@ impl MigratorTrait for Migrator {
                 down: include_str!("../sql/012_approvals.down.sql"),
                 ..Scripted::default()
             }),
+            Box::new(Scripted {
+                name: "013_governance",
+                common_up: include_str!("../sql/013_governance.up.sql"),
+                postgres_up: include_str!("../sql/013_governance.up.postgres.sql"),
+                down: include_str!("../sql/013_governance.down.sql"),
+                ..Scripted::default()
+            }),
         ]
     }
 }

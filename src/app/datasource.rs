@@ -4,13 +4,14 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::change::{Journal, change, check, check_comment, check_not_archived, check_revision, journal, touch};
-use super::{ActOn, App, MetadataChanges, OpContext, version};
+use super::metadata::{check_rules, note_metadata};
+use super::{ActOn, App, MetadataChanges, OpContext, SlaChanges, VisibilityChanges, version};
 use crate::auth::Authorized;
 use crate::auth::policy::grant::{Archive, Edit, ManageMetadata, Read};
 use crate::domain::paging::{Page, PageRequest};
 use crate::domain::{
-    Datasource, DatasourceStatus, DesiredState, EventType, ManagedBy, Quota, State, check_description, check_label,
-    check_name, check_tags, normalise_tags, now,
+    Datasource, DatasourceStatus, DesiredState, EventType, ManagedBy, Metadata, Quota, State, check_description,
+    check_name, now,
 };
 use crate::domain::{DatasourceFilter, DatasourceKey, DatasourceOrder};
 use crate::error::{Error, Problem, Result};
@@ -22,11 +23,8 @@ pub struct CreateDatasource {
     pub connector_type: String,
     pub project: Option<String>,
     pub description: Option<String>,
-    /// Absent: the creator.
-    pub owner: Option<String>,
-    pub team: Option<String>,
-    pub category: Option<String>,
-    pub tags: Vec<String>,
+    /// Without an owner, the creator is.
+    pub metadata: MetadataChanges,
     /// Present: also becomes version 1, a draft.
     pub config: Option<Value>,
     pub comment: Option<String>,
@@ -111,15 +109,31 @@ impl App {
             None => None,
         };
         drop(tx);
+        let Metadata { team, category, tags, visibility, sla, rate_limit, .. } = source.metadata;
         let copy = CreateDatasource {
             name: input.name,
             connector_type: source.connector_type,
             project: input.project.or_else(|| Some(source.tenant.project.to_string())),
             description: Some(source.description),
-            owner: None,
-            team: source.team,
-            category: source.category,
-            tags: source.tags,
+            metadata: MetadataChanges {
+                owner: None,
+                team: Some(team),
+                category: Some(category),
+                tags: Some(tags),
+                visibility: Some(VisibilityChanges {
+                    communities: Some(visibility.communities),
+                    groups: Some(visibility.groups),
+                }),
+                lifecycle: None,
+                sla: sla.map(|sla| {
+                    Some(SlaChanges {
+                        availability_percent: Some(sla.availability_percent),
+                        max_lag_seconds: Some(sla.max_lag_seconds),
+                        support_tier: Some(sla.support_tier),
+                    })
+                }),
+                rate_limit: Some(rate_limit),
+            },
             config,
             comment: Some(format!("cloned from {} ({})", source.name, source.id)),
         };
@@ -144,15 +158,13 @@ impl App {
 
     /// Checks all that can be checked before a transaction begins.
     pub(super) fn fresh(&self, ctx: &OpContext, proof: &Authorized<Edit>, input: CreateDatasource) -> Result<Fresh> {
-        let owner = input.owner.unwrap_or_else(|| ctx.actor.subject.to_string());
+        let creator = Metadata { owner: ctx.actor.subject.to_string(), ..Metadata::default() };
+        let metadata = input.metadata.applied(&creator);
         let description = input.description.unwrap_or_default();
         let mut problems = Vec::new();
         check_name("/name", &input.name, &mut problems);
         check_description("/description", &description, &mut problems);
-        check_name("/owner", &owner, &mut problems);
-        check_label("/team", input.team.as_deref().unwrap_or_default(), &mut problems);
-        check_label("/category", input.category.as_deref().unwrap_or_default(), &mut problems);
-        check_tags("/tags", &input.tags, &mut problems);
+        metadata.check("", &mut problems);
         if self.connectors().get(&input.connector_type).is_none() {
             problems.push(Problem::new("/type", self.unknown_type(&input.connector_type)));
         }
@@ -173,10 +185,7 @@ impl App {
             name: input.name,
             connector_type: input.connector_type,
             description,
-            owner,
-            team: input.team.filter(|t| !t.is_empty()),
-            category: input.category.filter(|c| !c.is_empty()),
-            tags: normalise_tags(input.tags),
+            metadata: metadata.normalised(),
             status: DatasourceStatus::Draft,
             revision: 1,
             current_version: None,
@@ -201,7 +210,9 @@ impl App {
         payload: Value,
     ) -> Result<Datasource> {
         let Fresh { row, config, comment } = fresh;
+        check_rules(ctx, tx, None, &row).await?;
         tx.insert_datasource(proof, &row).await?;
+        tx.keep_metadata(proof, &row, None).await?;
         tx.insert_state(proof, &row.tenant, row.id).await?;
         self.admit(tx, Quota::Datasources).await?;
         let mut details = json!({ "name": row.name, "type": row.connector_type });
@@ -241,20 +252,32 @@ impl App {
         if !metadata.is_empty() && row.status != DatasourceStatus::Draft {
             ctx.authorize_on::<ManageMetadata>(&row)?;
         }
+        if !metadata.is_empty() {
+            check_rules(ctx, &tx, Some(&old), &row).await?;
+        }
         let described = [
             change("name", old.name.as_str(), row.name.as_str()),
             change("description", old.description.as_str(), row.description.as_str()),
         ];
-        let changes: Vec<_> = described.into_iter().flatten().chain(metadata).collect();
-        if changes.is_empty() {
+        let changes: Vec<_> = described.into_iter().flatten().collect();
+        if changes.is_empty() && metadata.is_empty() {
             return Ok(old);
         }
         let row = tx.save_datasource(&proof, touch(ctx, row)).await?;
-        let fields: Vec<_> = changes.iter().map(|c| c.field.clone()).collect();
-        let entry = journal(&row, EventType::Updated, json!({ "fields": fields }));
-        ctx.journal(&mut tx, Journal { changes, reason: input.reason.as_deref(), ..entry });
+        let reason = input.reason.as_deref();
+        let mut events = Vec::new();
+        if !changes.is_empty() {
+            let fields: Vec<_> = changes.iter().map(|c| c.field.clone()).collect();
+            let entry = journal(&row, EventType::Updated, json!({ "fields": fields }));
+            ctx.journal(&mut tx, Journal { changes, reason, ..entry });
+            events.push(EventType::Updated);
+        }
+        if !metadata.is_empty() {
+            note_metadata(ctx, &proof, &mut tx, &old, &row, reason, None).await?;
+            events.push(EventType::MetadataUpdated);
+        }
         tx.commit().await?;
-        self.metrics.lifecycle_event(EventType::Updated);
+        events.into_iter().for_each(|event| self.metrics.lifecycle_event(event));
         Ok(row)
     }
 

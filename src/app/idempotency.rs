@@ -86,6 +86,10 @@ impl App {
             // A changed grant is a new one.
             scope.extend_from_slice(grant.id.as_bytes());
         }
+        let circles = [&ctx.actor.groups, &ctx.actor.communities];
+        if circles.iter().any(|names| !names.is_empty()) {
+            scope.extend(serde_json::to_vec(&circles.map(|names| names.to_vec())).unwrap_or_default());
+        }
         let parts = [method.as_bytes(), path.as_bytes(), body, &scope];
         let fingerprint = self.installation_key().await?.fingerprint(&parts).to_vec();
         let claim = Claim { key: key.to_owned(), method: method.to_owned(), path: path.to_owned(), fingerprint };

@@ -13,9 +13,10 @@ use super::access::Validity;
 use super::change::{Journal, check_comment, check_not_archived, journal};
 use super::{App, OpContext};
 use crate::auth::policy::grant::{Operate, Read};
-use crate::domain::{Datasource, EventType, LogLevel, now};
+use crate::domain::{Datasource, EventType, LogLevel, Scope, now};
 use crate::error::{Error, Result};
 use crate::registry::live::{LogLine, Sample, View};
+use crate::store::{Signal, Store};
 
 /// The longest time for which a log level is raised.
 const RAISED_MAX: Duration = Duration::from_secs(86_400);
@@ -33,16 +34,16 @@ pub type WatchStream<T> = std::pin::Pin<Box<dyn Stream<Item = Watched<T>> + Send
 impl App {
     /// Some of the records that the sink acknowledges from now on. Ends when the credential does.
     pub async fn watch_records(&self, ctx: &OpContext, id: Uuid) -> Result<WatchStream<Sample>> {
-        let view = self.visible(ctx, id).await?;
+        let (view, sight) = self.visible(ctx, id).await?;
         let receiver = view.samples();
-        Ok(follow(self.directory.validity(&ctx.actor), view, receiver, |sample| Some(sample.passed)))
+        Ok(follow(self.directory.validity(&ctx.actor), sight, view, receiver, |sample| Some(sample.passed)))
     }
 
     /// The lines of at least `level` that the datasource logs from now on.
     pub async fn watch_logs(&self, ctx: &OpContext, id: Uuid, level: LogLevel) -> Result<WatchStream<LogLine>> {
-        let view = self.visible(ctx, id).await?;
+        let (view, sight) = self.visible(ctx, id).await?;
         let receiver = view.lines();
-        Ok(follow(self.directory.validity(&ctx.actor), view, receiver, move |line| {
+        Ok(follow(self.directory.validity(&ctx.actor), sight, view, receiver, move |line| {
             (line.level <= level).then_some(line.passed)
         }))
     }
@@ -73,23 +74,62 @@ impl App {
         Ok(row)
     }
 
-    async fn visible(&self, ctx: &OpContext, id: Uuid) -> Result<Arc<View>> {
+    async fn visible(&self, ctx: &OpContext, id: Uuid) -> Result<(Arc<View>, Sight)> {
         let proof = ctx.authorize::<Read>()?;
-        let tx = self.store.read(proof.scope()).await?;
-        tx.datasource(id).await?.ok_or_else(|| Error::not_found("datasource"))?;
-        Ok(self.registry.view(id))
+        // Listening begins before the first look, so that nothing falls between the two.
+        let signals = self.store.feed().subscribe();
+        let sight = Sight { store: self.store.clone(), scope: proof.scope().clone(), id, signals, due: false };
+        if sight.is_lost().await? {
+            return Err(Error::not_found("datasource"));
+        }
+        Ok((self.registry.view(id), sight))
+    }
+}
+
+/// Whether a datasource is still shown to who watches it.
+struct Sight {
+    store: Store,
+    scope: Scope,
+    id: Uuid,
+    signals: Receiver<Signal>,
+    /// Something changed since the last look.
+    due: bool,
+}
+
+impl Sight {
+    async fn is_lost(&self) -> Result<bool> {
+        Ok(self.store.read(&self.scope).await?.datasource(self.id).await?.is_none())
+    }
+
+    /// Looks again where that is due. Who cannot be told is not shown more.
+    async fn holds(&mut self) -> bool {
+        !std::mem::take(&mut self.due) || !self.is_lost().await.unwrap_or(true)
+    }
+
+    /// Returns when it is time to look again.
+    async fn changed(&mut self) {
+        while !self.due {
+            self.due = match self.signals.recv().await {
+                Ok(signal) => signal.datasource_id.is_none_or(|id| id == self.id),
+                Err(RecvError::Lagged(_)) => true,
+                // The store closes, and everything ends.
+                Err(RecvError::Closed) => std::future::pending().await,
+            };
+        }
     }
 }
 
 /// `passed` tells how many went by before an item, and nothing of an item that is not to be shown.
 fn follow<T: Send + Sync + 'static>(
     validity: Validity,
+    sight: Sight,
     view: Arc<View>,
     receiver: Receiver<Arc<T>>,
     passed: impl Fn(&T) -> Option<u64> + Copy + Send + Sync + 'static,
 ) -> WatchStream<T> {
     // The view is kept with its watcher: without one it would be forgotten.
-    Box::pin(futures::stream::unfold((view, receiver, validity), move |(view, mut receiver, validity)| async move {
+    let state = (view, receiver, validity, sight);
+    Box::pin(futures::stream::unfold(state, move |(view, mut receiver, validity, mut sight)| async move {
         let next = async {
             let mut missed = 0;
             loop {
@@ -104,7 +144,19 @@ fn follow<T: Send + Sync + 'static>(
                 }
             }
         };
-        let item = validity.until(next).await??;
-        Some((item, (view, receiver, validity)))
+        let shown = async {
+            let mut next = std::pin::pin!(next);
+            // What was hidden meanwhile is not shown, however fast it comes.
+            while sight.holds().await {
+                tokio::select! {
+                    biased;
+                    () = sight.changed() => {}
+                    item = &mut next => return item,
+                }
+            }
+            None
+        };
+        let item = validity.until(shown).await??;
+        Some((item, (view, receiver, validity, sight)))
     }))
 }

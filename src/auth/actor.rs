@@ -16,6 +16,8 @@ pub struct Actor {
     pub credential: Credential,
     /// As the token names them; a grant may be to one of them.
     pub groups: Arc<[String]>,
+    /// As the token names them; a datasource may be shown to one of them.
+    pub communities: Arc<[String]>,
     /// What the actor may do on single projects and datasources, on top of `role`.
     pub grants: Arc<[AccessGrant]>,
 }
@@ -52,6 +54,7 @@ impl Actor {
             expires_at: None,
             credential: Credential::Internal,
             groups: Arc::default(),
+            communities: Arc::default(),
             grants: Arc::default(),
         }
     }

@@ -5,11 +5,12 @@
 
 use std::fmt;
 use std::marker::PhantomData;
+use std::sync::Arc;
 
 use uuid::Uuid;
 
 use super::Actor;
-use crate::domain::{AccessGrant, Role, Scope, Tenant};
+use crate::domain::{AccessGrant, Datasource, Role, Scope, Tenant, Viewer};
 use crate::error::{Error, ErrorCode, Result};
 
 macro_rules! permissions {
@@ -88,6 +89,8 @@ permissions! {
     Approve = "approval:decide" needs Admin over Rows,
     /// Say what needs approval.
     ManageApprovals = "approval:manage" needs Admin over Token,
+    /// Say what governance metadata must be like.
+    ManageGovernance = "governance:manage" needs Admin over Organisation,
     /// Read the audit log.
     ReadAudit = "audit:read" needs Admin over Rows,
 }
@@ -154,14 +157,39 @@ pub fn scope_of(actor: &Actor, permission: Permission) -> Option<Scope> {
         |g: &&AccessGrant| permission.over() == Over::Rows && allows(g.role, permission) && g.tenant.org == *org;
     let granted = || actor.grants.iter().filter(counts);
     if by_token && (actor.scope.project_ids().is_none() || granted().next().is_none()) {
-        return Some(actor.scope.clone());
+        return Some(actor.scope.clone().seen_by(viewer_of(actor)));
     }
     let own = actor.scope.project_ids().filter(|_| by_token).unwrap_or_default();
     let projects = granted().filter(|g| g.datasource_id.is_none()).map(|g| g.tenant.project.to_string());
     let projects: Vec<_> = own.iter().cloned().chain(projects).collect();
     let datasources: Vec<_> = granted().filter_map(|g| g.datasource_id).collect();
     let somewhere = by_token || !projects.is_empty() || !datasources.is_empty();
-    somewhere.then(|| Scope::projects(org.clone(), projects).and_datasources(datasources))
+    let scope = || Scope::projects(org.clone(), projects).and_datasources(datasources);
+    somewhere.then(|| scope().seen_by(viewer_of(actor)))
+}
+
+/// Whom a datasource that is not for everybody is shown to; an admin of the whole organisation sees all.
+fn viewer_of(actor: &Actor) -> Option<Arc<Viewer>> {
+    let own = match (actor.role, actor.scope.project_ids()) {
+        (Role::Admin, None) => return None,
+        (Role::Admin, Some(projects)) => projects.to_vec(),
+        _ => Vec::new(),
+    };
+    let org = actor.scope.org_id();
+    let granted = || actor.grants.iter().filter(|grant| grant.tenant.org == *org);
+    let administers = granted().filter(|grant| grant.role == Role::Admin && grant.datasource_id.is_none());
+    Some(Arc::new(Viewer {
+        subject: Arc::clone(&actor.subject),
+        communities: Arc::clone(&actor.communities),
+        groups: Arc::clone(&actor.groups),
+        admin_of: own.into_iter().chain(administers.map(|grant| grant.tenant.project.to_string())).collect(),
+        let_in: granted().filter_map(|grant| grant.datasource_id).collect(),
+    }))
+}
+
+/// Whether an actor sees a datasource that is within its reach.
+pub fn sees(actor: &Actor, row: &Datasource) -> bool {
+    viewer_of(actor).is_none_or(|viewer| viewer.sees(row))
 }
 
 /// Whether an actor has a permission on one datasource.

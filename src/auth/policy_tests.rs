@@ -4,7 +4,7 @@ use proptest::prelude::*;
 use uuid::Uuid;
 
 use super::*;
-use crate::domain::{PrincipalKind, now};
+use crate::domain::{DatasourceStatus, ManagedBy, Metadata, PrincipalKind, Visibility, now};
 
 const ORGS: [&str; 2] = ["acme", "globex"];
 const PROJECTS: [&str; 3] = ["north", "south", "west"];
@@ -57,7 +57,46 @@ fn role_on(actor: &Actor, tenant: &Tenant, id: Uuid) -> Option<Role> {
     by_token.into_iter().chain(granted).max()
 }
 
+/// A datasource of ada's that is shown to a group that nobody is in.
+fn hidden(tenant: &Tenant, id: Uuid) -> Datasource {
+    let visibility = Visibility { groups: vec!["nobody".into()], ..Visibility::default() };
+    Datasource {
+        id,
+        tenant: tenant.clone(),
+        name: "hidden".into(),
+        connector_type: "webhook".into(),
+        description: String::new(),
+        metadata: Metadata { owner: "ada".into(), visibility, ..Metadata::default() },
+        status: DatasourceStatus::Draft,
+        revision: 1,
+        current_version: None,
+        latest_version: 0,
+        created_at: now(),
+        created_by: "ada".into(),
+        updated_at: now(),
+        updated_by: "ada".into(),
+        archived_at: None,
+        managed_by: ManagedBy::Api,
+    }
+}
+
 proptest! {
+    #[test]
+    fn what_is_for_few_is_seen_by_admins_and_by_whom_it_was_granted_to(
+        actor in actor(), tenant in tenant(), id in id(), owns in any::<bool>(),
+    ) {
+        let subject = if owns { "ada" } else { "bob" };
+        let actor = Actor { subject: subject.into(), ..actor };
+        let row = hidden(&tenant, id);
+        // What is not reached is not asked for.
+        prop_assume!(allows_on(&actor, Permission::Read, &tenant, id));
+        let granted = actor.grants.iter().any(|g| g.datasource_id == Some(id) && g.tenant.org == tenant.org);
+        let administers = role_on(&actor, &tenant, id) == Some(Role::Admin);
+        prop_assert_eq!(sees(&actor, &row), owns || granted || administers);
+        let open = Datasource { metadata: Metadata::default(), ..row };
+        prop_assert!(sees(&actor, &open));
+    }
+
     #[test]
     fn a_permission_reaches_the_rows_on_which_the_role_is_high_enough(
         actor in actor(), tenant in tenant(), id in id(), number in 0..Permission::ALL.len(),

@@ -104,6 +104,17 @@ pub struct AuthSettings {
     )]
     pub jwt_group_claims: Vec<String>,
 
+    /// Claims that hold the communities to which datasources may be shown, as dotted paths; the first that is there counts
+    #[arg(
+        long,
+        env = "STUDIO_JWT_COMMUNITY_CLAIMS",
+        value_name = "PATH,…",
+        value_delimiter = ',',
+        default_value = "communities",
+        global = true
+    )]
+    pub jwt_community_claims: Vec<String>,
+
     /// Organisation of tokens that name none [default: such tokens are refused]
     #[arg(long, env = "STUDIO_JWT_DEFAULT_ORG", value_name = "ORG", global = true)]
     pub jwt_default_org: Option<String>,
@@ -134,6 +145,8 @@ pub struct IssuerSettings {
     pub project_claims: Vec<String>,
     #[serde(default)]
     pub group_claims: Vec<String>,
+    #[serde(default)]
+    pub community_claims: Vec<String>,
 }
 
 /// The value of `STUDIO_OIDC_ISSUERS`.

@@ -5,7 +5,7 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use super::{
-    ApprovalState, CircuitState, DatasourceStatus, DesiredState, ManagedBy, Tenant, Timestamp, VersionState,
+    ApprovalState, CircuitState, DatasourceStatus, DesiredState, ManagedBy, Metadata, Tenant, Timestamp, VersionState,
     WorkerStatus,
 };
 
@@ -18,10 +18,7 @@ pub struct Datasource {
     /// The connector type, such as `webhook`; fixed for the life of the datasource.
     pub connector_type: String,
     pub description: String,
-    pub owner: String,
-    pub team: Option<String>,
-    pub category: Option<String>,
-    pub tags: Vec<String>,
+    pub metadata: Metadata,
     pub status: DatasourceStatus,
     /// Counts the changes; a writer that quotes an old one is refused.
     pub revision: i64,

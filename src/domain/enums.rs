@@ -191,6 +191,31 @@ string_enum! {
 }
 
 string_enum! {
+    /// What people say of a datasource; what runs does not follow it.
+    Lifecycle { Draft = "draft", Published = "published", Deprecated = "deprecated", Retired = "retired" }
+}
+
+#[allow(clippy::derivable_impls, reason = "the macro derives the same for all")]
+impl Default for Lifecycle {
+    fn default() -> Self {
+        Self::Draft
+    }
+}
+
+string_enum! {
+    /// A field of governance metadata that rules can ask for.
+    MetadataField {
+        Owner = "owner",
+        Team = "team",
+        Category = "category",
+        Tags = "tags",
+        Visibility = "visibility",
+        Sla = "sla",
+        RateLimit = "rate_limit",
+    }
+}
+
+string_enum! {
     /// An entry kind on the timeline of a datasource.
     EventType {
         Created = "create",
@@ -226,6 +251,7 @@ string_enum! {
         ApprovalWithdrawn = "approval_withdrawn",
         ApprovalVoided = "approval_voided",
         ApprovalExpired = "approval_expired",
+        MetadataUpdated = "metadata_updated",
         /// Never stored: marks a gap in a feed whose events are no longer kept.
         Dropped = "dropped",
     }

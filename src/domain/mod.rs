@@ -11,10 +11,12 @@ mod duration;
 mod enums;
 mod event;
 mod filter;
+mod governance;
 mod grant;
 mod job;
 mod keys;
 mod managed_by;
+mod metadata;
 mod node;
 pub mod paging;
 mod place;
@@ -33,22 +35,24 @@ pub use diff::{Change, diff};
 pub use duration::{HumanDuration, parse_duration};
 pub use enums::{
     ApprovalAction, ApprovalState, ApprovalStatus, CircuitState, DatasourceStatus, DeadLetterScope, DesiredState,
-    DiffOp, EventType, JobKind, JobStatus, LogLevel, OnError, Outcome, Quota, Role, RotationKind, RotationStatus,
-    VersionState, WorkerStatus,
+    DiffOp, EventType, JobKind, JobStatus, Lifecycle, LogLevel, MetadataField, OnError, Outcome, Quota, Role,
+    RotationKind, RotationStatus, VersionState, WorkerStatus,
 };
 pub use event::{AuditEntry, Event, FieldChange};
 pub use filter::{
     ApprovalFilter, AuditFilter, DatasourceFilter, DatasourceKey, DatasourceOrder, DatasourceOrderField, EventFilter,
 };
+pub use governance::{GovernanceRules, GovernanceViolation, MetadataRules, RULE_ENTRIES_MAX};
 pub use grant::{AccessGrant, PrincipalKind};
 pub use job::{BackfillRange, Job, JobProgress, JobTask, RangeKind};
 pub use keys::{DataKeyInfo, KeyRotation, MasterKeyUse, WrappedDataKey};
 pub use managed_by::{CLIENT_HEADER, ManagedBy};
+pub use metadata::{CustomRateLimit, Metadata, MetadataRevision, RECORDS_PER_SECOND_MAX, Sla, Visibility};
 pub use node::{Node, Worker, WorkerFilter};
 pub use place::{relative_parts, safe_name};
 pub use quota::{Most, QuotaUse};
 pub use record::{Record, StableId};
-pub use tenant::{Scope, Tenant};
+pub use tenant::{Scope, Tenant, Viewer};
 pub use validate::{check_description, check_label, check_name, check_secret_key, check_tags, normalise_tags};
 
 /// The time of every stored row, to the microsecond that PostgreSQL keeps.

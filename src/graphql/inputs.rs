@@ -4,7 +4,9 @@ use async_graphql::{Enum, ID, InputObject, Json, MaybeUndefined};
 use serde_json::Value;
 use uuid::Uuid;
 
-use super::types::{AuditOutcome, DatasourceStatus, EventType};
+use super::governance::{RateLimitInput, SlaInput, VisibilityInput, clearable, visibility};
+use super::types::{AuditOutcome, DatasourceStatus, EventType, Lifecycle};
+use crate::app::MetadataChanges;
 use crate::domain::{DatasourceFilter, DatasourceOrder, DatasourceOrderField};
 use crate::error::{Error, Result};
 
@@ -136,13 +138,21 @@ pub(super) struct CreateDatasourceInput {
     /// What it is for.
     pub(super) description: Option<String>,
     /// Absent: the caller.
-    pub(super) owner: Option<String>,
+    owner: Option<String>,
     /// The team that it belongs to.
-    pub(super) team: Option<String>,
+    team: Option<String>,
     /// Its category.
-    pub(super) category: Option<String>,
+    category: Option<String>,
     /// Its tags.
-    pub(super) tags: Option<Vec<String>>,
+    tags: Option<Vec<String>>,
+    /// Who sees it, besides its owner and its admins. Absent: everybody within whose reach it is.
+    visibility: MaybeUndefined<VisibilityInput>,
+    /// What people say of it. Absent: DRAFT.
+    lifecycle: Option<Lifecycle>,
+    /// What consumers may expect.
+    sla: MaybeUndefined<SlaInput>,
+    /// A limit besides that of the configuration; the smaller of both holds.
+    rate_limit: MaybeUndefined<RateLimitInput>,
     /// A configuration; present, it becomes version 1, a draft.
     pub(super) config: Option<Json<Value>>,
     /// What to say of version 1.
@@ -161,13 +171,21 @@ pub(super) struct UpdateDatasourceInput {
     /// A new description.
     pub(super) description: Option<String>,
     /// A new owner.
-    pub(super) owner: Option<String>,
+    owner: Option<String>,
     /// A new team.
-    pub(super) team: MaybeUndefined<String>,
+    team: MaybeUndefined<String>,
     /// A new category.
-    pub(super) category: MaybeUndefined<String>,
+    category: MaybeUndefined<String>,
     /// The tags from now on, all of them.
-    pub(super) tags: Option<Vec<String>>,
+    tags: Option<Vec<String>>,
+    /// Who sees it from now on, besides its owner and its admins; null is everybody within whose reach it is.
+    visibility: MaybeUndefined<VisibilityInput>,
+    /// What people say of it from now on.
+    lifecycle: Option<Lifecycle>,
+    /// What consumers may expect from now on; null is nothing.
+    sla: MaybeUndefined<SlaInput>,
+    /// A limit besides that of the configuration; null removes it.
+    rate_limit: MaybeUndefined<RateLimitInput>,
     /// Why; for the audit log.
     pub(super) reason: Option<String>,
 }
@@ -180,15 +198,69 @@ pub(super) struct UpdateDatasourceMetadataInput {
     /// Refuse with CONFLICT when this is not its revision any more.
     pub(super) expected_revision: Option<i64>,
     /// A new owner.
-    pub(super) owner: Option<String>,
+    owner: Option<String>,
     /// A new team.
-    pub(super) team: MaybeUndefined<String>,
+    team: MaybeUndefined<String>,
     /// A new category.
-    pub(super) category: MaybeUndefined<String>,
+    category: MaybeUndefined<String>,
     /// The tags from now on, all of them.
-    pub(super) tags: Option<Vec<String>>,
+    tags: Option<Vec<String>>,
+    /// Who sees it from now on, besides its owner and its admins; null is everybody within whose reach it is.
+    visibility: MaybeUndefined<VisibilityInput>,
+    /// What people say of it from now on.
+    lifecycle: Option<Lifecycle>,
+    /// What consumers may expect from now on; null is nothing.
+    sla: MaybeUndefined<SlaInput>,
+    /// A limit besides that of the configuration; null removes it.
+    rate_limit: MaybeUndefined<RateLimitInput>,
     /// Why; for the audit log.
     pub(super) reason: Option<String>,
+}
+
+/// The parts of an input that are governance metadata; both kinds of update name them alike.
+macro_rules! metadata_of {
+    ($input:ident) => {
+        MetadataChanges {
+            owner: $input.owner.take(),
+            team: clearable(std::mem::take(&mut $input.team)),
+            category: clearable(std::mem::take(&mut $input.category)),
+            tags: $input.tags.take(),
+            visibility: visibility(std::mem::take(&mut $input.visibility)),
+            lifecycle: $input.lifecycle.map(Into::into),
+            sla: clearable(std::mem::take(&mut $input.sla)),
+            rate_limit: clearable(std::mem::take(&mut $input.rate_limit)),
+        }
+    };
+}
+
+impl CreateDatasourceInput {
+    /// Takes the governance metadata out.
+    pub(super) fn metadata(&mut self) -> MetadataChanges {
+        MetadataChanges {
+            owner: self.owner.take(),
+            team: self.team.take().map(Some),
+            category: self.category.take().map(Some),
+            tags: self.tags.take(),
+            visibility: visibility(std::mem::take(&mut self.visibility)),
+            lifecycle: self.lifecycle.map(Into::into),
+            sla: clearable(std::mem::take(&mut self.sla)),
+            rate_limit: clearable(std::mem::take(&mut self.rate_limit)),
+        }
+    }
+}
+
+impl UpdateDatasourceInput {
+    /// Takes the governance metadata out.
+    pub(super) fn metadata(&mut self) -> MetadataChanges {
+        metadata_of!(self)
+    }
+}
+
+impl UpdateDatasourceMetadataInput {
+    /// Takes the governance metadata out.
+    pub(super) fn metadata(&mut self) -> MetadataChanges {
+        metadata_of!(self)
+    }
 }
 
 /// Names a datasource, and says why.

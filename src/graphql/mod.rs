@@ -13,6 +13,7 @@ mod cost;
 mod dead_letters;
 mod documents;
 mod error;
+mod governance;
 mod grants;
 mod graphiql;
 mod guard;
@@ -42,7 +43,7 @@ pub use http::{refusal, routes};
 
 use self::connection::Plain;
 use self::documents::Documents;
-use self::types::{AuditEntry, DatasourceEvent, DatasourceVersion};
+use self::types::{AuditEntry, DatasourceEvent, DatasourceVersion, MetadataRevision};
 use crate::app::App;
 use crate::config::{DocumentPolicy, GraphqlSettings};
 use crate::telemetry::Metrics;
@@ -60,6 +61,7 @@ pub struct Query(
     access::AccessQuery,
     grants::GrantQuery,
     approvals::ApprovalQuery,
+    governance::GovernanceQuery,
 );
 
 /// Writing.
@@ -73,6 +75,7 @@ pub struct Mutation(
     access::AccessMutation,
     grants::GrantMutation,
     approvals::ApprovalMutation,
+    governance::GovernanceMutation,
 );
 
 /// Watching.
@@ -135,6 +138,8 @@ fn builder() -> SchemaBuilder<Query, Mutation, Subscription> {
         .override_output_type_description::<Plain<AuditEntry>>("A page of the audit log.")
         .override_output_type_description::<dead_letters::DeadLetterConnection>("A page of dead letters.")
         .override_output_type_description::<Plain<approvals::Approval>>("A page of requests for approval.")
+        .override_output_type_description::<Plain<MetadataRevision>>("A page of earlier metadata.")
+        .override_output_type_description::<Plain<governance::GovernanceViolation>>("A page of what is against rules.")
         .override_output_type_description::<Plain<jobs::Job>>("A page of jobs.")
         .override_output_type_description::<Plain<registry::Worker>>("A page of workers.")
 }

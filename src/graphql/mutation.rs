@@ -1,4 +1,4 @@
-use async_graphql::{Context, MaybeUndefined, Object, Result, SimpleObject};
+use async_graphql::{Context, Object, Result, SimpleObject};
 use serde_json::Value;
 use std::sync::Arc;
 use uuid::Uuid;
@@ -14,7 +14,7 @@ use super::inputs::{
 };
 use super::runs::{CheckDatasourcePayload, TestRun};
 use super::types::{Datasource, DatasourceSecret, DatasourceVersion};
-use crate::app::{self, ActOn, App, CheckRequest, MetadataChanges, OpContext, TestInput, TestRequest};
+use crate::app::{self, ActOn, App, CheckRequest, OpContext, TestInput, TestRequest};
 use crate::auth::Permission;
 use crate::error::Error;
 
@@ -61,14 +61,6 @@ pub(super) fn payload(row: crate::domain::Datasource) -> DatasourcePayload {
     DatasourcePayload { datasource: Datasource(row) }
 }
 
-fn clearable(value: MaybeUndefined<String>) -> Option<Option<String>> {
-    match value {
-        MaybeUndefined::Undefined => None,
-        MaybeUndefined::Null => Some(None),
-        MaybeUndefined::Value(text) => Some(Some(text)),
-    }
-}
-
 /// Everything that can be changed.
 #[Object]
 impl CatalogMutation {
@@ -79,15 +71,13 @@ impl CatalogMutation {
         ctx: &Context<'_>,
         #[graphql(desc = "The new datasource.")] input: CreateDatasourceInput,
     ) -> Result<DatasourcePayload> {
+        let mut input = input;
         let input = app::CreateDatasource {
+            metadata: input.metadata(),
             name: input.name,
             connector_type: input.connector_type,
             project: input.project,
             description: input.description,
-            owner: input.owner,
-            team: input.team,
-            category: input.category,
-            tags: input.tags.unwrap_or_default(),
             config: input.config.map(|c| c.0),
             comment: input.comment,
         };
@@ -95,47 +85,40 @@ impl CatalogMutation {
         app.create_datasource(op, input).await.shaped(ctx).map(payload)
     }
 
-    /// Edits what describes a datasource. Its configuration changes by versions. Owner, team, category and tags
-    /// of a datasource that was published before need the role ADMIN.
+    /// Edits what describes a datasource. Its configuration changes by versions. Governance metadata of a datasource
+    /// that was published before needs the role ADMIN.
     #[graphql(directive = HasRole::apply(Permission::Edit))]
     async fn update_datasource(
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "The changes.")] input: UpdateDatasourceInput,
     ) -> Result<DatasourcePayload> {
+        let mut input = input;
         let input = app::UpdateDatasource {
             id: uuid("/id", &input.id).shaped(ctx)?,
+            metadata: input.metadata(),
             expected_revision: input.expected_revision,
             name: input.name,
             description: input.description,
-            metadata: MetadataChanges {
-                owner: input.owner,
-                team: clearable(input.team),
-                category: clearable(input.category),
-                tags: input.tags,
-            },
             reason: input.reason,
         };
         let (app, op) = (ctx.data::<App>()?, ctx.data::<OpContext>()?);
         app.update_datasource(op, input).await.shaped(ctx).map(payload)
     }
 
-    /// Changes who answers for a datasource and where it belongs, also of what is live.
+    /// Changes the governance metadata of a datasource, also of what is live: what is absent stays, null clears. What
+    /// the rules of the organisation do not allow is refused as a whole, with every problem.
     #[graphql(directive = HasRole::apply(Permission::ManageMetadata))]
     async fn update_datasource_metadata(
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "The changes.")] input: UpdateDatasourceMetadataInput,
     ) -> Result<DatasourcePayload> {
+        let mut input = input;
         let input = app::UpdateMetadata {
             id: uuid("/id", &input.id).shaped(ctx)?,
+            changes: input.metadata(),
             expected_revision: input.expected_revision,
-            changes: MetadataChanges {
-                owner: input.owner,
-                team: clearable(input.team),
-                category: clearable(input.category),
-                tags: input.tags,
-            },
             reason: input.reason,
         };
         let (app, op) = (ctx.data::<App>()?, ctx.data::<OpContext>()?);

@@ -181,7 +181,7 @@ impl CatalogQuery {
         app.diff_versions(op, id, from, to).await.shaped(ctx).map(DatasourceVersionDiff::from)
     }
 
-    /// Who answers for a datasource and where it belongs; null when there is none of this id in your organisation.
+    /// Who answers for a datasource, where it belongs and who sees it; null when there is none of this id in your organisation.
     #[graphql(directive = HasRole::apply(Permission::Read))]
     async fn datasource_metadata(
         &self,

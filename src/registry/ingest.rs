@@ -13,7 +13,6 @@ use super::lookup::LookUps;
 use super::pipeline::{Group, Pipeline};
 use super::stats::Delivered;
 use super::supervisor::fsm::Failure;
-use super::throttle::Rate;
 use crate::connectors::{PushRefusal, PushRequest, PushSource};
 
 /// How soon a sender may come again whose webhook has no worker yet.
@@ -57,7 +56,8 @@ pub struct PushWorker {
     source: Arc<dyn PushSource>,
     pipeline: Arc<Pipeline>,
     group: Arc<Group>,
-    rate: Option<Rate>,
+    /// What the configuration allows a second.
+    limit: Option<u32>,
     /// Held for reading by every request under way; closed for good by a drain.
     gate: tokio::sync::RwLock<bool>,
     failure: Mutex<Option<Failure>>,
@@ -129,7 +129,7 @@ impl PushWorker {
             source,
             pipeline,
             group: Arc::default(),
-            rate: limit.and_then(Rate::new),
+            limit,
             gate: tokio::sync::RwLock::new(true),
             failure: Mutex::new(None),
             failed: Notify::new(),
@@ -148,7 +148,8 @@ impl PushWorker {
     async fn deliver(&self, request: &PushRequest) -> Result<Receipt, IngestError> {
         let documents = self.source.accept(request).map_err(IngestError::Refused)?;
         let documents_in = documents.len().max(1) as u64;
-        if let Some(rate) = self.rate {
+        let rate = self.pipeline.stats.rate(self.limit);
+        if let Some(rate) = rate {
             let admitted = self.pipeline.stats.throttle.admit(rate, Instant::now(), documents_in);
             admitted.map_err(IngestError::RateLimited)?;
         }
@@ -156,7 +157,7 @@ impl PushWorker {
             Ok(outcome) => {
                 // How many records a document holds shows only now; the next requests wait for them.
                 let records = outcome.delivered + outcome.failed + outcome.skipped;
-                if let Some(rate) = self.rate {
+                if let Some(rate) = rate {
                     let more = records.saturating_sub(documents_in);
                     self.pipeline.stats.throttle.charge(rate, Instant::now(), more);
                 }

@@ -1,12 +1,12 @@
 //! What the workers of a datasource on this node have in common: counters, the rate limit and the circuit to the sink. It outlives each of them.
 
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use super::circuit::Circuit;
-use super::throttle::Throttle;
+use super::throttle::{Rate, Throttle};
 use crate::domain::{CircuitState, Tenant, Timestamp, WorkerMetrics, now};
 use crate::telemetry::{DatasourceMetrics, RecordOutcome};
 
@@ -18,6 +18,8 @@ pub struct Stats {
     pub prometheus: Arc<DatasourceMetrics>,
     pub circuit: Circuit,
     pub throttle: Throttle,
+    /// What the metadata of the datasource allows a second; 0 is no limit.
+    custom_limit: AtomicU32,
     /// Somebody may have replayed or discarded dead letters.
     recount: AtomicBool,
     inner: Mutex<Inner>,
@@ -72,7 +74,26 @@ impl Stats {
             ..Inner::default()
         };
         let throttle = Throttle::default();
-        Self { tenant, prometheus, circuit, throttle, recount: AtomicBool::new(false), inner: Mutex::new(inner) }
+        Self {
+            tenant,
+            prometheus,
+            circuit,
+            throttle,
+            custom_limit: AtomicU32::new(0),
+            recount: AtomicBool::new(false),
+            inner: Mutex::new(inner),
+        }
+    }
+
+    /// Holds from the next record on, whatever version runs.
+    pub fn set_custom_limit(&self, records_per_second: Option<u32>) {
+        self.custom_limit.store(records_per_second.unwrap_or(0), Ordering::Relaxed);
+    }
+
+    /// How fast records may come now, where the configuration says `configured`: the smaller limit holds.
+    pub fn rate(&self, configured: Option<u32>) -> Option<Rate> {
+        let custom = Some(self.custom_limit.load(Ordering::Relaxed)).filter(|limit| *limit > 0);
+        configured.into_iter().chain(custom).min().and_then(Rate::new)
     }
 
     pub fn tenant(&self) -> &Tenant {

@@ -1,4 +1,5 @@
-//! `runtime.rate_limit`: how fast records of a datasource may come, on one node.
+//! How fast records of a datasource may come, on one node: by `runtime.rate_limit` of its configuration and by the rate
+//! limit of its metadata, of which the smaller holds.
 //!
 //! What is taken fills a bucket that drains at the rate. A little may come at once; what is more
 //! than that is a debt, and nothing else is taken until it is paid.
@@ -14,6 +15,8 @@ use super::Stats;
 const BURST: f64 = 0.1;
 /// Less of a record than this is none: the rest of a division.
 const NOTHING: f64 = 1e-6;
+/// How soon who waits hears of another limit.
+const LOOK_AGAIN: Duration = Duration::from_secs(1);
 /// Longer than anybody waits for a rate.
 const WAIT_MAX: Duration = Duration::from_secs(86_400);
 
@@ -100,24 +103,24 @@ fn to_f64(records: u64) -> f64 {
 /// The pace of one reader. All readers of a datasource on this node keep the rate together; one that
 /// has only a share of it, because others read on other nodes, keeps to that as well.
 pub struct Pacer {
-    rate: Rate,
+    /// What the configuration allows.
+    limit: Option<u32>,
     stats: Arc<Stats>,
-    own: Option<(Rate, Throttle)>,
+    workers: u32,
+    own: Option<Throttle>,
 }
 
 impl Pacer {
-    /// `None` without a limit.
-    pub fn new(stats: &Arc<Stats>, limit: Option<u32>, workers: u32) -> Option<Self> {
-        let rate = limit.and_then(Rate::new)?;
-        let own = (workers > 1).then(|| (rate.share(workers), Throttle::default()));
-        Some(Self { rate, stats: Arc::clone(stats), own })
+    pub fn new(stats: &Arc<Stats>, limit: Option<u32>, workers: u32) -> Self {
+        Self { limit, stats: Arc::clone(stats), workers, own: (workers > 1).then(Throttle::default) }
     }
 
     /// Returns when something may come, or early when `stop` is cancelled: what was read already is then
     /// delivered, and whoever comes next pays for it.
     pub async fn wait(&self, stop: &CancellationToken) {
         loop {
-            let wait = self.left(Instant::now());
+            // Not the whole wait at once: the limit may be raised meanwhile.
+            let wait = self.left(Instant::now()).min(LOOK_AGAIN);
             if wait.is_zero() || stop.run_until_cancelled(tokio::time::sleep(wait)).await.is_none() {
                 return;
             }
@@ -129,14 +132,16 @@ impl Pacer {
     }
 
     fn left(&self, now: Instant) -> Duration {
-        let own = self.own.as_ref().map_or(Duration::ZERO, |(rate, throttle)| throttle.wait(*rate, now));
-        own.max(self.stats.throttle.wait(self.rate, now))
+        let Some(rate) = self.stats.rate(self.limit) else { return Duration::ZERO };
+        let own = self.own.as_ref().map_or(Duration::ZERO, |throttle| throttle.wait(rate.share(self.workers), now));
+        own.max(self.stats.throttle.wait(rate, now))
     }
 
     fn charge_at(&self, now: Instant, records: u64) {
-        self.stats.throttle.charge(self.rate, now, records);
-        if let Some((rate, throttle)) = &self.own {
-            throttle.charge(*rate, now, records);
+        let Some(rate) = self.stats.rate(self.limit) else { return };
+        self.stats.throttle.charge(rate, now, records);
+        if let Some(throttle) = &self.own {
+            throttle.charge(rate.share(self.workers), now, records);
         }
     }
 }
@@ -219,7 +224,7 @@ mod tests {
         let labels = Metrics::new(10).datasource(uuid::Uuid::now_v7());
         let stats = Arc::new(Stats::new(tenant, labels, WorkerMetrics::default()));
         let at = clock();
-        let pacer = |workers| Pacer::new(&stats, Some(100), workers).expect("a limit");
+        let pacer = |workers| Pacer::new(&stats, Some(100), workers);
         let (first, second, job) = (pacer(4), pacer(4), pacer(1));
         first.charge_at(at(0), 50);
         // A quarter of the rate, and a tenth of a second of that at once: 47.5 of 50 are owed.
@@ -228,6 +233,22 @@ mod tests {
         second.charge_at(at(0), 50);
         about(job.left(at(0)), 900);
         assert!(stats.throttle.admit(rate(100), at(0), 1).is_err(), "a webhook has the same limit");
-        assert!(Pacer::new(&stats, None, 1).is_none());
+        assert_eq!(Pacer::new(&stats, None, 1).left(at(0)), Duration::ZERO, "without a limit nobody waits");
+    }
+
+    #[test]
+    fn the_smaller_of_two_limits_holds_and_a_new_one_does_at_once() {
+        let tenant = Tenant { org: "acme".into(), project: "default".into() };
+        let labels = Metrics::new(10).datasource(uuid::Uuid::now_v7());
+        let stats = Arc::new(Stats::new(tenant, labels, WorkerMetrics::default()));
+        let rates = |configured| stats.rate(configured);
+        assert_eq!((rates(None), rates(Some(100))), (None, Some(rate(100))));
+        stats.set_custom_limit(Some(10));
+        assert_eq!((rates(None), rates(Some(100)), rates(Some(5))), (Some(rate(10)), Some(rate(10)), Some(rate(5))));
+        let (at, pacer) = (clock(), Pacer::new(&stats, Some(100), 1));
+        pacer.charge_at(at(0), 21);
+        about(pacer.left(at(0)), 2_000);
+        stats.set_custom_limit(None);
+        about(pacer.left(at(0)), 110);
     }
 }

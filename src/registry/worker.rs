@@ -255,7 +255,7 @@ impl Built {
 fn pull(
     mut source: Box<dyn PullSource>,
     pipeline: Arc<Pipeline>,
-    (pacer, batch): (Option<Pacer>, Batch),
+    (pacer, batch): (Pacer, Batch),
     deps: &Deps,
     lease: Lease,
     checkpoint: Option<Value>,
@@ -357,7 +357,7 @@ fn failure_of(result: Result<Result<(), ConnectorError>, JoinError>) -> Option<F
 struct PullOutlet {
     pipeline: Arc<Pipeline>,
     proof: Arc<Notify>,
-    pacer: Option<Pacer>,
+    pacer: Pacer,
     store: crate::store::Store,
     fence: Arc<Fence>,
     pass: Pass,
@@ -372,16 +372,12 @@ struct PullOutlet {
 impl Outlet for PullOutlet {
     async fn deliver(&self, documents: Vec<Value>, checkpoint: Option<Value>) -> Result<(), ConnectorError> {
         // Before this delivery and not after the last: what is acknowledged late comes again when the worker dies.
-        if let Some(pacer) = &self.pacer {
-            pacer.wait(&self.stop).await;
-        }
+        self.pacer.wait(&self.stop).await;
         if !self.fence.lets(self.pass) {
             return Err(ConnectorError::transient("lease_lost", "the lease could not be renewed in time"));
         }
         let outcome = self.pipeline.deliver(documents, Patience::Until(&self.stop)).await?;
-        if let Some(pacer) = &self.pacer {
-            pacer.charge(outcome.delivered + outcome.failed + outcome.skipped);
-        }
+        self.pacer.charge(outcome.delivered + outcome.failed + outcome.skipped);
         if let Some(checkpoint) = checkpoint {
             let saved = self.store.save_checkpoint(&self.lease, &checkpoint).await;
             let saved = saved.map_err(|e| ConnectorError::transient("checkpoint_not_saved", e.message().to_owned()))?;

@@ -172,6 +172,9 @@ impl Shared {
             let acquired = self.deps.store.acquire_leases(&self.node.name, &wanted, self.node.lease_ttl).await?;
             self.deps.metrics.lease(LeaseEvent::Acquired, acquired.len());
             for (assignment, placement) in work {
+                if let Some(stats) = self.stats().get(&assignment.datasource_id) {
+                    stats.set_custom_limit(assignment.records_per_second);
+                }
                 let epoch = acquired.get(&assignment.key()).copied();
                 self.assign(&mut workers, assignment, placement, epoch);
             }

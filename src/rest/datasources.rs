@@ -14,7 +14,7 @@ use super::model::{
 };
 use super::reply::{Answer, Reply, TOTAL_COUNT};
 use super::{Api, etag};
-use crate::app::{self, MetadataChanges, OpContext};
+use crate::app::{self, OpContext};
 use crate::auth::policy::grant::{Archive, Edit, Read};
 use crate::domain::{DatasourceFilter, DatasourceOrder, DatasourceOrderField};
 use crate::error::Result;
@@ -148,16 +148,13 @@ pub(super) async fn list(State(api): State<Api>, caller: Caller<Read, ListParame
 pub(super) async fn create(State(api): State<Api>, caller: Caller<Edit>, body: Body<CreateDatasource>) -> Answer {
     let ctx = once(&api, &caller, &body.raw).await?;
     let (api, caller) = (&api, &caller);
-    let input = body.value;
+    let mut input = body.value;
     let input = app::CreateDatasource {
+        metadata: input.metadata(),
         name: input.name,
         connector_type: input.connector_type,
         project: input.project_id,
         description: input.description,
-        owner: input.owner_id,
-        team: input.team,
-        category: input.category,
-        tags: input.tags.unwrap_or_default(),
         config: input.config,
         comment: input.comment,
     };
@@ -189,8 +186,8 @@ pub(super) async fn get(State(api): State<Api>, caller: Caller<Read>, Named(path
 
 /// Edit a datasource
 ///
-/// What is absent stays as it is, null clears. Owner, team, category and tags of a datasource that was published
-/// before need the role admin. The configuration changes by versions.
+/// What is absent stays as it is, null clears. Governance metadata of a datasource that was published before needs the
+/// role admin. The configuration changes by versions.
 #[utoipa::path(
     put, path = "/datasources/{id}", operation_id = "updateDatasource", tag = "datasources",
     params(DatasourcePath), request_body = UpdateDatasource,
@@ -228,18 +225,13 @@ pub(super) async fn patch(
     edit(&api, &caller, path.id, body).await
 }
 
-async fn edit(api: &Api, caller: &Caller<Edit>, id: Uuid, body: UpdateDatasource) -> Answer {
+async fn edit(api: &Api, caller: &Caller<Edit>, id: Uuid, mut body: UpdateDatasource) -> Answer {
     let input = app::UpdateDatasource {
         id,
         expected_revision: etag::if_match(&caller.headers)?,
+        metadata: body.metadata(),
         name: body.name,
         description: body.description.map(Option::unwrap_or_default),
-        metadata: MetadataChanges {
-            owner: body.owner_id,
-            team: body.team,
-            category: body.category,
-            tags: body.tags.map(Option::unwrap_or_default),
-        },
         reason: body.reason,
     };
     api.app.update_datasource(&caller.ctx, input).await?;

@@ -14,6 +14,7 @@ mod dead_letters;
 mod docs;
 mod etag;
 mod extract;
+mod governance;
 mod grants;
 mod health;
 mod history;
@@ -91,6 +92,8 @@ fn every_route() -> OpenApiRouter<Api> {
         .routes(handlers!(approvals::reject))
         .routes(handlers!(approvals::withdraw))
         .routes(handlers!(approvals::policies, approvals::set_policy))
+        .routes(handlers!(governance::rules, governance::set_rules))
+        .routes(handlers!(governance::violations))
 }
 
 fn datasource_routes() -> OpenApiRouter<Api> {
@@ -128,6 +131,8 @@ fn datasource_routes() -> OpenApiRouter<Api> {
         .routes(handlers!(secrets::repin))
         .routes(handlers!(metadata::get, metadata::patch))
         .routes(handlers!(metadata::audit))
+        .routes(handlers!(metadata::history))
+        .routes(handlers!(metadata::rollback))
 }
 
 /// An answer to a request that got no further than the listener.

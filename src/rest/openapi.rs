@@ -17,7 +17,7 @@ Every answer is JSON. Every refusal is `application/problem+json` (RFC 9457) wit
 under which the logs have the request.";
 
 /// Operations that compare `If-Match` with the revision of the datasource.
-const CONDITIONAL: [&str; 12] = [
+const CONDITIONAL: [&str; 14] = [
     "updateDatasource",
     "patchDatasource",
     "archiveDatasource",
@@ -30,6 +30,19 @@ const CONDITIONAL: [&str; 12] = [
     "restoreDatasource",
     "repinDatasourceSecrets",
     "updateDatasourceMetadata",
+    "rollbackDatasourceMetadata",
+    "setGovernanceRules",
+];
+
+/// Lists that do not say how many there are in all.
+const UNCOUNTED: [&str; 7] = [
+    "datasourceEvents",
+    "datasourceJobs",
+    "auditLog",
+    "datasourceMetadataAudit",
+    "metadataHistory",
+    "governanceViolations",
+    "approvals",
 ];
 
 /// A POST that changes nothing.
@@ -91,7 +104,7 @@ fn frame() -> OpenApi {
         ("delivery", "Jobs, dead letters, and what workers log."),
         ("secrets", "Values go in and never come out."),
         ("approvals", "A second person for what goes live."),
-        ("metadata", "Who answers for a datasource."),
+        ("metadata", "What people say of a datasource, and the rules for that."),
         ("history", "What happened, and how it goes."),
         ("keys", "What seals the secrets."),
         ("registry", "The nodes, and what runs on them."),
@@ -130,7 +143,8 @@ fn complete(method: &str, operation: &mut Value) {
     let (once, conditional) =
         (method == "post" && id != ONLY_ASKS && id != SHOWN_ONCE, CONDITIONAL.contains(&id.as_str()));
     let has_body = operation.get("requestBody").is_some();
-    let detailed = operation["responses"].to_string().contains("DatasourceDetail") || id.contains("DatasourceMetadata");
+    let detailed = operation["responses"].to_string().contains("DatasourceDetail")
+        || ["DatasourceMetadata", "overnanceRules"].iter().any(|name| id.contains(name));
 
     let mut headers = Vec::new();
     if once {
@@ -186,10 +200,7 @@ fn complete(method: &str, operation: &mut Value) {
     if listed {
         replies.push(("Link", "The first, the previous and the next page (RFC 8288).", json!({ "type": "string" })));
     }
-    if operation["responses"][success].to_string().contains("\"array\"")
-        && !["datasourceEvents", "datasourceJobs", "auditLog", "datasourceMetadataAudit", "approvals"]
-            .contains(&id.as_str())
-    {
+    if operation["responses"][success].to_string().contains("\"array\"") && !UNCOUNTED.contains(&id.as_str()) {
         replies.push(("X-Total-Count", "How many there are in all.", json!({ "type": "integer", "minimum": 0 })));
     }
     if once {
@@ -217,6 +228,8 @@ fn example(id: &str) -> Value {
         "testDatasource" => json!({ "payload": { "id": "A-1", "amount": 12.5 } }),
         "setDatasourceSecret" => json!({ "key": "signing_key", "value": "correct horse", "reason": "It was leaked" }),
         "updateDatasourceMetadata" => json!({ "ownerId": "ada", "tags": ["billing"], "reason": "Moved to billing" }),
+        "rollbackDatasourceMetadata" => json!({ "revision": 1, "reason": "The wrong team" }),
+        "setGovernanceRules" => json!({ "categories": ["billing", "sensors"], "tags": ["team:*"], "maxTags": 8 }),
         "validateConfig" => json!({ "config": config }),
         "backfillDatasource" => json!({ "range": { "file": "missed.jsonl" }, "reason": "A gap on Monday" }),
         "replayDeadLetters" | "discardDeadLetters" => json!({ "filter": { "errorCodes": ["id_invalid"] } }),

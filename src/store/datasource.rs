@@ -15,7 +15,8 @@ use crate::auth::Authorized;
 use crate::auth::policy::{Grant, refused_here};
 use crate::domain::paging::{Page, PageRequest};
 use crate::domain::{
-    Datasource, DatasourceFilter, DatasourceKey, DatasourceOrder, DatasourceOrderField, DatasourceStatus, Scope, Tenant,
+    CustomRateLimit, Datasource, DatasourceFilter, DatasourceKey, DatasourceOrder, DatasourceOrderField,
+    DatasourceStatus, Metadata, Scope, Tenant,
 };
 use crate::error::{Error, Result};
 
@@ -106,7 +107,8 @@ impl Tx {
     }
 
     pub async fn insert_datasource<P: Grant>(&self, _: &Authorized<P>, row: &Datasource) -> Result<()> {
-        Entity::insert(active(row)).exec_without_returning(&self.db).await.map(drop).map_err(|e| named(e, row))
+        Entity::insert(active(row)).exec_without_returning(&self.db).await.map_err(|e| named(e, row))?;
+        self.invite(row).await
     }
 
     /// Writes all that can change, raises the revision, and answers with the row as it is now.
@@ -115,6 +117,7 @@ impl Tx {
         let mut model = active(&row);
         model.id = Unchanged(row.id);
         Entity::update(model).exec(&self.db).await.map_err(|e| named(e, &row))?;
+        self.invite(&row).await?;
         Ok(row)
     }
 
@@ -194,11 +197,12 @@ fn named(error: sea_orm::DbErr, row: &Datasource) -> Error {
 }
 
 fn active(row: &Datasource) -> ActiveModel {
-    let parts: Vec<&str> = [row.name.as_str(), &row.description, &row.owner, &row.connector_type]
+    let said = &row.metadata;
+    let parts: Vec<&str> = [row.name.as_str(), &row.description, &said.owner, &row.connector_type]
         .into_iter()
-        .chain(row.team.as_deref())
-        .chain(row.category.as_deref())
-        .chain(row.tags.iter().map(String::as_str))
+        .chain(said.team.as_deref())
+        .chain(said.category.as_deref())
+        .chain(said.tags.iter().map(String::as_str))
         .collect();
     ActiveModel {
         id: Set(row.id),
@@ -207,10 +211,10 @@ fn active(row: &Datasource) -> ActiveModel {
         name: Set(row.name.clone()),
         connector_type: Set(row.connector_type.clone()),
         description: Set(row.description.clone()),
-        owner: Set(row.owner.clone()),
-        team: Set(row.team.clone()),
-        category: Set(row.category.clone()),
-        tags: Set(json!(row.tags)),
+        owner: Set(said.owner.clone()),
+        team: Set(said.team.clone()),
+        category: Set(said.category.clone()),
+        tags: Set(json!(said.tags)),
         search_text: Set(parts.join("\n").to_lowercase()),
         status: Set(row.status.as_str().to_owned()),
         revision: Set(row.revision),
@@ -222,6 +226,11 @@ fn active(row: &Datasource) -> ActiveModel {
         updated_by: Set(row.updated_by.clone()),
         archived_at: Set(row.archived_at),
         managed_by: Set(row.managed_by.to_string()),
+        lifecycle: Set(said.lifecycle.as_str().to_owned()),
+        visibility: Set(json!(said.visibility)),
+        restricted: Set(!said.visibility.is_for_all()),
+        sla: Set(said.sla.as_ref().map(|sla| json!(sla))),
+        records_per_second: Set(said.rate_limit.map(|limit| limit.records_per_second)),
     }
     .into_active_model()
 }
@@ -231,8 +240,20 @@ impl TryFrom<Model> for Datasource {
 
     fn try_from(row: Model) -> Result<Self> {
         let at = |what: String| corrupt("datasources", row.id, what);
+        fn parsed<T: serde::de::DeserializeOwned>(value: serde_json::Value) -> Result<T, String> {
+            serde_json::from_value(value).map_err(|e| e.to_string())
+        }
         Ok(Self {
-            tags: serde_json::from_value(row.tags).map_err(|e| at(e.to_string()))?,
+            metadata: Metadata {
+                tags: parsed(row.tags).map_err(at)?,
+                visibility: parsed(row.visibility).map_err(at)?,
+                lifecycle: row.lifecycle.parse().map_err(at)?,
+                sla: row.sla.map(parsed).transpose().map_err(at)?,
+                rate_limit: row.records_per_second.map(|records_per_second| CustomRateLimit { records_per_second }),
+                owner: row.owner,
+                team: row.team,
+                category: row.category,
+            },
             status: row.status.parse().map_err(at)?,
             managed_by: row.managed_by.parse().map_err(at)?,
             id: row.id,
@@ -240,9 +261,6 @@ impl TryFrom<Model> for Datasource {
             name: row.name,
             connector_type: row.connector_type,
             description: row.description,
-            owner: row.owner,
-            team: row.team,
-            category: row.category,
             revision: row.revision,
             current_version: row.current_version,
             latest_version: row.latest_version,

@@ -3,18 +3,23 @@
 use std::collections::HashMap;
 
 use sea_orm::prelude::Uuid;
+use sea_orm::sea_query::{Expr, ExprTrait, Query, SimpleExpr};
 use sea_orm::{ActiveValue::Set, ColumnTrait, Condition, EntityTrait, PaginatorTrait, QueryFilter, QueryOrder};
 
 use super::entity::access_grant::{ActiveModel, Column, Entity, Model};
+use super::entity::{datasource, datasource_audience};
+use super::governance::Circle;
 use super::{Store, Tx, classify, corrupt};
 use crate::auth::Authorized;
 use crate::auth::policy::grant::ManageAccess;
 use crate::domain::{AccessGrant, PrincipalKind, Scope, Tenant};
 use crate::error::{Error, Result};
 
-/// The rows of a table that a scope reaches: those of its projects, and those of single datasources.
+/// The rows of a table that a scope reaches: those of its projects, and those of single datasources; but none of a
+/// datasource that is not shown to who asks.
 pub(super) fn reached<C: ColumnTrait>(scope: &Scope, org: C, project: C, datasource: C) -> Condition {
-    let own = Condition::all().add(org.eq(scope.org_id().as_ref()));
+    let id = Expr::col(datasource.as_column_ref());
+    let own = Condition::all().add(org.eq(scope.org_id().as_ref())).add_option(shown(scope, id));
     let Some(projects) = scope.project_ids() else { return own };
     let mut either = Condition::any().add(project.is_in(projects));
     if !scope.datasource_ids().is_empty() {
@@ -22,6 +27,48 @@ pub(super) fn reached<C: ColumnTrait>(scope: &Scope, org: C, project: C, datasou
     }
     own.add(either)
 }
+
+/// That the datasource of this id is shown to who asks; `None` is that all are. What is of no datasource is.
+pub(super) fn shown(scope: &Scope, id: Expr) -> Option<SimpleExpr> {
+    let viewer = scope.viewer()?;
+    let of = |column: datasource::Column| Expr::col((HIDDEN, column));
+    let mut hidden = Query::select();
+    hidden
+        .expr(Expr::value(1))
+        .from_as(datasource::Entity, HIDDEN)
+        .and_where(of(datasource::Column::Id).eq(id))
+        .and_where(of(datasource::Column::Restricted).eq(true))
+        .and_where(of(datasource::Column::Owner).ne(viewer.subject.as_ref()));
+    if !viewer.admin_of.is_empty() {
+        hidden.and_where(of(datasource::Column::ProjectId).is_not_in(viewer.admin_of.iter().map(String::as_str)));
+    }
+    if !viewer.let_in.is_empty() {
+        hidden.and_where(of(datasource::Column::Id).is_not_in(viewer.let_in.iter().copied()));
+    }
+    let circles = [(Circle::Community, &viewer.communities), (Circle::Group, &viewer.groups)];
+    let circles = circles.into_iter().filter(|(_, names)| !names.is_empty()).map(|(circle, names)| {
+        Condition::all()
+            .add(datasource_audience::Column::Kind.eq(circle.as_str()))
+            .add(datasource_audience::Column::Name.is_in(names.iter().map(String::as_str)))
+    });
+    let circles: Vec<_> = circles.collect();
+    if !circles.is_empty() {
+        let invited = Query::select()
+            .expr(Expr::value(1))
+            .from(datasource_audience::Entity)
+            .and_where(
+                Expr::col((datasource_audience::Entity, datasource_audience::Column::DatasourceId))
+                    .eq(of(datasource::Column::Id)),
+            )
+            .cond_where(circles.into_iter().fold(Condition::any(), Condition::add))
+            .take();
+        hidden.and_where(Expr::exists(invited).not());
+    }
+    Some(Expr::exists(hidden.take()).not())
+}
+
+/// The datasources once more, beside those that a query is about.
+const HIDDEN: &str = "hidden";
 
 impl Store {
     /// All grants, by organisation.

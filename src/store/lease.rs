@@ -43,6 +43,8 @@ pub struct Assignment {
     pub lease_epoch: i64,
     /// A level that somebody raised, and until when.
     pub log_level: Option<(LogLevel, Timestamp)>,
+    /// Below what the version says, whatever that is.
+    pub records_per_second: Option<u32>,
     /// Nobody holds it, or the holder has not been heard of in time.
     pub free: bool,
 }
@@ -151,6 +153,7 @@ struct Row {
     lease_epoch: i64,
     log_level: Option<String>,
     log_level_until: Option<Timestamp>,
+    records_per_second: Option<i32>,
     free: bool,
     name: String,
     connector_type: String,
@@ -191,6 +194,7 @@ impl Store {
             .expr_as(table.column(state::Column::LeaseEpoch), "lease_epoch")
             .expr_as(of_state(state::Column::LogLevel), "log_level")
             .expr_as(of_state(state::Column::LogLevelUntil), "log_level_until")
+            .expr_as(of_datasource(datasource::Column::RecordsPerSecond), "records_per_second")
             .expr_as(SimpleExpr::from(free), "free")
             .expr_as(of_datasource(datasource::Column::Name), "name")
             .expr_as(of_datasource(datasource::Column::ConnectorType), "connector_type")
@@ -381,6 +385,7 @@ fn assignment(row: Row) -> Assignment {
         holder: row.node.map(Into::into),
         lease_epoch: row.lease_epoch,
         log_level: row.log_level.and_then(|l| l.parse().ok()).zip(row.log_level_until),
+        records_per_second: row.records_per_second.and_then(|n| u32::try_from(n).ok()),
         free: row.free,
     }
 }

@@ -15,6 +15,7 @@ pub mod dead_letter;
 mod entity;
 pub mod event;
 pub mod feed;
+pub mod governance;
 mod grant;
 pub mod idempotency;
 pub mod job;

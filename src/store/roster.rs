@@ -127,7 +127,9 @@ impl Tx {
     }
 
     fn visible(&self, table: Table) -> Condition {
+        let shown = super::grant::shown(&self.scope, table.column(state::Column::DatasourceId));
         let own = Condition::all().add(table.column(state::Column::OrgId).eq(self.scope.org_id().as_ref()));
+        let own = own.add_option(shown);
         let Some(projects) = self.scope.project_ids() else { return own };
         let single = table.column(state::Column::DatasourceId).is_in(self.scope.datasource_ids().iter().copied());
         own.add(Condition::any().add(table.column(state::Column::ProjectId).is_in(projects)).add(single))

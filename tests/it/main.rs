@@ -11,6 +11,7 @@ mod console;
 mod docs;
 mod fuzz;
 mod gitops;
+mod governance;
 mod graphql;
 mod hardening;
 mod harness;

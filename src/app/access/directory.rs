@@ -127,6 +127,7 @@ impl Directory {
             expires_at: key.expires_at,
             credential: Credential::ApiKey(key.id.as_str().into()),
             groups: Arc::default(),
+            communities: Arc::default(),
             grants: Arc::default(),
         })
     }

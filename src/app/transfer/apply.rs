@@ -9,10 +9,11 @@ use super::resource::Resource;
 use super::snapshot::Existing;
 use crate::app::change::{Journal, check_not_archived, journal, touch};
 use crate::app::lifecycle::GoLive;
+use crate::app::metadata::{check_rules, note_metadata};
 use crate::app::{App, CreateDatasource, OpContext, version};
 use crate::auth::Authorized;
 use crate::auth::policy::grant::{Archive, Edit, Publish};
-use crate::domain::{DatasourceStatus, DesiredState, EventType, Version, normalise_tags};
+use crate::domain::{DatasourceStatus, DesiredState, EventType, Version};
 use crate::error::{Error, ErrorCode, Result};
 use crate::store::Tx;
 
@@ -80,10 +81,7 @@ impl App {
             connector_type: resource.connector_type.clone(),
             project: Some(project.to_owned()),
             description: Some(resource.description.clone()),
-            owner: resource.owner.clone(),
-            team: resource.team.clone(),
-            category: resource.category.clone(),
-            tags: resource.tags.clone(),
+            metadata: resource.metadata.clone(),
             config: None,
             comment: None,
         };
@@ -144,16 +142,23 @@ impl App {
     ) -> Result<()> {
         let mut row = existing.row;
         if !difference.fields.is_empty() {
+            let old = row.clone();
             row.description.clone_from(&resource.description);
-            row.owner = resource.owner.clone().unwrap_or(row.owner);
-            row.team.clone_from(&resource.team);
-            row.category.clone_from(&resource.category);
-            row.tags = normalise_tags(resource.tags.clone());
             row.managed_by = ctx.channel.clone();
+            let changed = resource.metadata.clone().apply(&mut row);
+            if !changed.is_empty() {
+                check_rules(ctx, tx, Some(&old), &row).await?;
+            }
             row = tx.save_datasource(proof, touch(ctx, row)).await?;
-            let fields: Vec<_> = difference.fields.iter().map(|change| &change.field).collect();
-            let entry = journal(&row, EventType::Updated, json!({ "fields": fields }));
-            ctx.journal(tx, Journal { changes: difference.fields, ..entry });
+            if !changed.is_empty() {
+                note_metadata(ctx, proof, tx, &old, &row, resource.comment.as_deref(), None).await?;
+            }
+            let changes: Vec<_> = difference.fields.into_iter().filter(|c| !changed.contains(c)).collect();
+            if !changes.is_empty() {
+                let fields: Vec<_> = changes.iter().map(|change| change.field.clone()).collect();
+                let entry = journal(&row, EventType::Updated, json!({ "fields": fields }));
+                ctx.journal(tx, Journal { changes, ..entry });
+            }
         }
         let ready = difference.missing_secrets.is_empty();
         let config = resource.config.as_ref();

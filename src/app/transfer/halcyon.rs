@@ -12,6 +12,7 @@ use super::fields::Fields;
 use super::placeholders::Placeholders;
 use super::resource::{FindingKind, Resource, Source};
 use super::yaml::{Document, escape};
+use crate::app::MetadataChanges;
 
 const PLUGIN: [&str; 9] = ["id", "name", "version", "description", "category", "tags", "owner", "enabled", "secrets"];
 const FEED: [&str; 12] = [
@@ -318,10 +319,13 @@ impl<'a> Plugin<'a> {
             project: None,
             name: String::new(),
             description: top.text("description", source).unwrap_or_default(),
-            owner: top.text("owner", source),
-            team: None,
-            category: top.text("category", source).filter(|c| !c.is_empty()),
-            tags: top.texts("tags", source),
+            metadata: MetadataChanges {
+                owner: top.text("owner", source),
+                team: Some(None),
+                category: Some(top.text("category", source)),
+                tags: Some(top.texts("tags", source)),
+                ..MetadataChanges::default()
+            },
             connector_type: kind.to_owned(),
             publish: !open && enabled != Some(false),
             enabled: None,

@@ -7,9 +7,11 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::fields::Fields;
+use super::governance;
 use super::resource::{Draft, Resource, Source};
 use super::snapshot::Existing;
 use super::yaml::{Document, Ordered};
+use crate::app::METADATA_FIELDS;
 use crate::domain::{DatasourceStatus, Version, VersionState};
 use crate::mapping;
 
@@ -28,7 +30,8 @@ pub(super) fn read(file: &Arc<str>, document: &Arc<Document>) -> Resource {
         }
     }
     let metadata = Fields::at(value, "/metadata", &mut source);
-    metadata.refuse_others(&["name", "project", "description", "owner", "team", "category", "tags"], &mut source);
+    let known: Vec<_> = ["name", "project", "description"].into_iter().chain(METADATA_FIELDS).collect();
+    metadata.refuse_others(&known, &mut source);
     let name = metadata.text("name", &mut source).unwrap_or_default();
     if name.is_empty() && metadata.get("name").is_none_or(Value::is_string) {
         source.invalid("/metadata/name", "is missing; it names the datasource");
@@ -70,10 +73,7 @@ pub(super) fn read(file: &Arc<str>, document: &Arc<Document>) -> Resource {
         project: metadata.text("project", &mut source),
         name,
         description: metadata.text("description", &mut source).unwrap_or_default(),
-        owner: metadata.text("owner", &mut source),
-        team: metadata.text("team", &mut source).filter(|t| !t.is_empty()),
-        category: metadata.text("category", &mut source).filter(|c| !c.is_empty()),
-        tags: metadata.texts("tags", &mut source),
+        metadata: governance::read(value, &metadata, &mut source),
         connector_type,
         publish,
         enabled: spec.flag("enabled", &mut source),
@@ -111,23 +111,8 @@ pub(super) fn secret_keys<'a>(configs: impl Iterator<Item = &'a Value>) -> BTree
 struct Manifest<'a> {
     api_version: &'static str,
     kind: &'static str,
-    metadata: Metadata<'a>,
+    metadata: governance::Printed<'a>,
     spec: Spec<'a>,
-}
-
-#[derive(Serialize)]
-struct Metadata<'a> {
-    name: &'a str,
-    project: &'a str,
-    #[serde(skip_serializing_if = "str::is_empty")]
-    description: &'a str,
-    owner: &'a str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    team: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    category: Option<&'a str>,
-    #[serde(skip_serializing_if = "<[_]>::is_empty")]
-    tags: &'a [String],
 }
 
 #[derive(Serialize)]
@@ -165,15 +150,7 @@ pub(super) fn print(existing: &Existing) -> crate::error::Result<String> {
     let manifest = Manifest {
         api_version: API_VERSION,
         kind: KIND,
-        metadata: Metadata {
-            name: &row.name,
-            project: &row.tenant.project,
-            description: &row.description,
-            owner: &row.owner,
-            team: row.team.as_deref(),
-            category: row.category.as_deref(),
-            tags: &row.tags,
-        },
+        metadata: governance::Printed::from(row),
         spec: Spec {
             connector_type: shown.is_none().then_some(&row.connector_type),
             publish: published.is_some(),

@@ -3,6 +3,7 @@
 mod apply;
 mod export;
 mod fields;
+mod governance;
 mod halcyon;
 mod manifest;
 mod placeholders;
@@ -21,9 +22,7 @@ use serde::Serialize;
 
 use super::{App, OpContext};
 use crate::auth::policy::grant::Read;
-use crate::domain::{
-    DatasourceFilter, ManagedBy, check_description, check_label, check_name, check_tags, normalise_tags,
-};
+use crate::domain::{DatasourceFilter, ManagedBy, Metadata, check_description, check_name};
 use crate::error::{Error, Problem, Result};
 
 pub use plan::{Action, Item};
@@ -33,6 +32,7 @@ pub use write::Exported;
 pub use yaml::Position;
 
 use resource::Resource;
+use snapshot::Snapshot;
 
 /// What an import is to achieve.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -125,6 +125,7 @@ impl App {
             self.check_resource(resource);
         }
         let snapshot = self.snapshot(&ctx, None).await?;
+        self.check_against_rules(&ctx, &mut resources, &snapshot, options).await?;
         let unread = !tree.findings.is_empty();
         let (items, prune_refused) = plan::plan(&resources, unread, &snapshot, options);
         drop(snapshot);
@@ -182,6 +183,29 @@ impl App {
         }
     }
 
+    /// Notes what the rules of the organisation would refuse, of what is to be written.
+    async fn check_against_rules(
+        &self,
+        ctx: &OpContext,
+        resources: &mut [Resource],
+        snapshot: &Snapshot,
+        options: &ImportOptions,
+    ) -> Result<()> {
+        let rules = self.governance_rules(ctx).await?.rules;
+        for resource in resources.iter_mut().filter(|resource| !resource.source.has(FindingKind::Invalid)) {
+            let project = resource.project.as_ref().unwrap_or(&options.project);
+            let existing = snapshot.get(&(project.clone(), resource.name.clone()));
+            if existing.is_some() && options.mode == Mode::Bootstrap {
+                continue;
+            }
+            let old = existing.map(|existing| &existing.row.metadata);
+            let creator = Metadata { owner: ctx.actor.subject.to_string(), ..Metadata::default() };
+            let new = resource.metadata.clone().applied(old.unwrap_or(&creator)).normalised();
+            resource.source.judge("", &rules.refusals("/metadata", old, &new));
+        }
+        Ok(())
+    }
+
     /// Notes all that a use-case would refuse, at its place in the file.
     fn check_resource(&self, resource: &mut Resource) {
         let mut problems = Vec::new();
@@ -190,12 +214,8 @@ impl App {
             check_name("/metadata/project", project, &mut problems);
         }
         check_description("/metadata/description", &resource.description, &mut problems);
-        if let Some(owner) = &resource.owner {
-            check_name("/metadata/owner", owner, &mut problems);
-        }
-        check_label("/metadata/team", resource.team.as_deref().unwrap_or_default(), &mut problems);
-        check_label("/metadata/category", resource.category.as_deref().unwrap_or_default(), &mut problems);
-        check_tags("/metadata/tags", &normalise_tags(resource.tags.clone()), &mut problems);
+        let blank = Metadata { owner: "nobody".to_owned(), ..Metadata::default() };
+        resource.metadata.clone().applied(&blank).normalised().check("/metadata", &mut problems);
         check_description("/spec/comment", resource.comment.as_deref().unwrap_or_default(), &mut problems);
         let draft_comment = resource.draft.as_ref().and_then(|d| d.comment.as_deref()).unwrap_or_default();
         check_description("/spec/draft/comment", draft_comment, &mut problems);

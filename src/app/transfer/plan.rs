@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use serde::Serialize;
-use serde_json::{Value, json};
+use serde_json::Value;
 use uuid::Uuid;
 
 use super::manifest::secret_keys;
@@ -12,7 +12,9 @@ use super::resource::{Finding, FindingKind, Resource};
 use super::snapshot::{Existing, Snapshot};
 use super::yaml::{Position, escape};
 use super::{ImportOptions, Mode};
-use crate::domain::{DatasourceStatus, FieldChange, ManagedBy, VersionState, checksum, normalise_tags};
+use crate::app::change::change;
+use crate::app::metadata::differences as differences_of;
+use crate::domain::{DatasourceStatus, FieldChange, ManagedBy, VersionState, checksum};
 
 /// The most places of a configuration that a plan names.
 const PLACES_MAX: usize = 20;
@@ -284,18 +286,10 @@ impl Difference {
 /// Compares what a file says with what is stored. Comments differ without meaning: a version keeps its own.
 pub(super) fn difference(resource: &Resource, existing: &Existing, manager: &ManagedBy) -> Difference {
     let row = &existing.row;
-    let tags = normalise_tags(resource.tags.clone());
-    let owner = resource.owner.as_ref().unwrap_or(&row.owner);
-    let fields = [
-        ("description", json!(row.description), json!(resource.description)),
-        ("owner", json!(row.owner), json!(owner)),
-        ("team", json!(row.team), json!(resource.team)),
-        ("category", json!(row.category), json!(resource.category)),
-        ("tags", json!(row.tags), json!(tags)),
-        ("managedBy", json!(row.managed_by.to_string()), json!(manager.to_string())),
-    ];
-    let fields = fields.into_iter().filter(|(_, old, new)| old != new);
-    let fields = fields.map(|(field, old, new)| FieldChange { field: field.to_owned(), old, new }).collect();
+    let metadata = resource.metadata.clone().applied(&row.metadata).normalised();
+    let described = change("description", row.description.as_str(), resource.description.as_str());
+    let kept = change("managedBy", row.managed_by.to_string(), manager.to_string());
+    let fields = described.into_iter().chain(differences_of(&row.metadata, &metadata)).chain(kept).collect();
 
     let latest = existing.latest.as_ref();
     let draft = latest.filter(|v| v.state == VersionState::Draft);

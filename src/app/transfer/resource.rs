@@ -6,6 +6,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::yaml::{Document, Position};
+use crate::app::MetadataChanges;
 use crate::error::Problem;
 
 /// What kind of thing was found in a file.
@@ -68,10 +69,7 @@ pub(super) struct Resource {
     pub(super) project: Option<String>,
     pub(super) name: String,
     pub(super) description: String,
-    pub(super) owner: Option<String>,
-    pub(super) team: Option<String>,
-    pub(super) category: Option<String>,
-    pub(super) tags: Vec<String>,
+    pub(super) metadata: MetadataChanges,
     pub(super) connector_type: String,
     pub(super) publish: bool,
     pub(super) enabled: Option<bool>,

@@ -24,6 +24,7 @@ pub(super) struct ClaimPaths {
     orgs: Vec<String>,
     projects: Vec<String>,
     groups: Vec<String>,
+    communities: Vec<String>,
     /// An issuer that keeps the roles of a realm and of an application apart means both together.
     all_roles: bool,
     default_org: Option<String>,
@@ -38,6 +39,7 @@ impl ClaimPaths {
             orgs: paths("STUDIO_JWT_ORG_CLAIMS", &settings.jwt_org_claims)?,
             projects: paths("STUDIO_JWT_PROJECT_CLAIMS", &settings.jwt_project_claims)?,
             groups: paths("STUDIO_JWT_GROUP_CLAIMS", &settings.jwt_group_claims)?,
+            communities: paths("STUDIO_JWT_COMMUNITY_CLAIMS", &settings.jwt_community_claims)?,
             all_roles: false,
             default_org: default_org(settings)?,
             allowed_orgs: Vec::new(),
@@ -58,6 +60,7 @@ impl ClaimPaths {
             (&mut paths.orgs, &issuer.org_claims),
             (&mut paths.projects, &issuer.project_claims),
             (&mut paths.groups, &issuer.group_claims),
+            (&mut paths.communities, &issuer.community_claims),
         ];
         for (paths, given) in own.into_iter().filter(|(_, given)| !given.is_empty()) {
             paths.clone_from(given);
@@ -96,7 +99,8 @@ impl ClaimPaths {
             default_project,
             expires_at: Some(expiry(claims)?),
             credential: Credential::Token { jti: claims.get("jti").and_then(Value::as_str).map(Arc::from) },
-            groups: self.groups(claims),
+            groups: names(claims, &self.groups),
+            communities: names(claims, &self.communities),
             grants: Arc::default(),
         };
         Ok((actor, without))
@@ -133,15 +137,6 @@ impl ClaimPaths {
         })
     }
 
-    /// A group can only add to what the token grants, so that one that cannot be read is left out.
-    fn groups(&self, claims: &Map<String, Value>) -> Arc<[String]> {
-        match first(claims, &self.groups).map(|(_, value)| value) {
-            Some(Value::Array(items)) => items.iter().filter_map(Value::as_str).map(str::to_owned).collect(),
-            Some(Value::String(one)) => Arc::new([one.clone()]),
-            _ => Arc::default(),
-        }
-    }
-
     /// `None` is every project. A null is not taken for "no claim", for that would grant the most.
     fn projects(&self, claims: &Map<String, Value>) -> Result<Option<Vec<String>>> {
         let Some((path, value)) = self.projects.iter().find_map(|p| Some((p.as_str(), find(claims, p)?))) else {
@@ -152,6 +147,15 @@ impl ClaimPaths {
             one => std::slice::from_ref(one),
         };
         items.iter().map(|item| Ok(name(Some(item), path, NAME_MAX)?.to_owned())).collect::<Result<_>>().map(Some)
+    }
+}
+
+/// A group or community can only add to what the token grants, so that one that cannot be read is left out.
+fn names(claims: &Map<String, Value>, paths: &[String]) -> Arc<[String]> {
+    match first(claims, paths).map(|(_, value)| value) {
+        Some(Value::Array(items)) => items.iter().filter_map(Value::as_str).map(str::to_owned).collect(),
+        Some(Value::String(one)) => Arc::new([one.clone()]),
+        _ => Arc::default(),
     }
 }
 

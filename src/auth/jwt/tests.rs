@@ -35,6 +35,7 @@ fn settings() -> AuthSettings {
         jwks_timeout: HumanDuration(Duration::from_secs(5)),
         jwt_default_org: None,
         jwt_group_claims: list(&["groups"]),
+        jwt_community_claims: list(&["communities"]),
         jwt_algorithms: Vec::new(),
         jwt_issuer: None,
         jwt_audience: None,

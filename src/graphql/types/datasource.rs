@@ -2,7 +2,10 @@
 
 use async_graphql::{Context, ID, Object, Result, SimpleObject};
 
-use super::{DatasourceEvent, DatasourceState, DatasourceStatus, DatasourceVersion, EventType, VersionState};
+use super::metadata::{DatasourceRateLimit, DatasourceSla, DatasourceVisibility};
+use super::{
+    DatasourceEvent, DatasourceState, DatasourceStatus, DatasourceVersion, EventType, Lifecycle, VersionState,
+};
 use crate::app::{App, OpContext};
 use crate::auth::Permission;
 use crate::domain::paging::PageRequest;
@@ -53,22 +56,42 @@ impl Datasource {
 
     /// Who answers for it.
     async fn owner(&self) -> &str {
-        &self.0.owner
+        &self.0.metadata.owner
     }
 
     /// The team that it belongs to.
     async fn team(&self) -> Option<&str> {
-        self.0.team.as_deref()
+        self.0.metadata.team.as_deref()
     }
 
     /// Its category.
     async fn category(&self) -> Option<&str> {
-        self.0.category.as_deref()
+        self.0.metadata.category.as_deref()
     }
 
     /// Its tags, in alphabetical order.
     async fn tags(&self) -> &[String] {
-        &self.0.tags
+        &self.0.metadata.tags
+    }
+
+    /// Who sees it.
+    async fn visibility(&self) -> DatasourceVisibility {
+        self.0.metadata.visibility.clone().into()
+    }
+
+    /// What people say of it; what runs does not follow it.
+    async fn lifecycle(&self) -> Lifecycle {
+        self.0.metadata.lifecycle.into()
+    }
+
+    /// What consumers may expect; null where nothing is promised.
+    async fn sla(&self) -> Option<DatasourceSla> {
+        self.0.metadata.sla.clone().map(Into::into)
+    }
+
+    /// A limit besides that of the configuration; null where there is none.
+    async fn rate_limit(&self) -> Option<DatasourceRateLimit> {
+        self.0.metadata.rate_limit.map(Into::into)
     }
 
     /// How it is at a glance.
@@ -189,36 +212,6 @@ impl Datasource {
     /// The path that a webhook is posted to; null for other connector types.
     async fn webhook_path(&self) -> Option<String> {
         (self.0.connector_type == "webhook").then(|| format!("/hooks/{}", self.0.id))
-    }
-}
-
-/// Who answers for a datasource, and where it belongs.
-#[derive(SimpleObject)]
-pub(in crate::graphql) struct DatasourceMetadata {
-    /// The datasource.
-    datasource_id: ID,
-    /// Who answers for it.
-    owner: String,
-    /// The team that it belongs to.
-    team: Option<String>,
-    /// Its category.
-    category: Option<String>,
-    /// Its tags, in alphabetical order.
-    tags: Vec<String>,
-    /// The revision of the datasource; quote it as `expectedRevision`.
-    revision: i64,
-}
-
-impl From<domain::Datasource> for DatasourceMetadata {
-    fn from(row: domain::Datasource) -> Self {
-        Self {
-            datasource_id: row.id.into(),
-            owner: row.owner,
-            team: row.team,
-            category: row.category,
-            tags: row.tags,
-            revision: row.revision,
-        }
     }
 }
 

@@ -109,6 +109,40 @@ mirror! {
 }
 
 mirror! {
+    /// What people say of a datasource; what runs does not follow it.
+    Lifecycle of domain::Lifecycle {
+        /// Not meant for consumers yet.
+        Draft,
+        /// For consumers.
+        Published,
+        /// Still there, but not for new consumers.
+        Deprecated,
+        /// For nobody any more.
+        Retired,
+    }
+}
+
+mirror! {
+    /// A field of governance metadata that rules can ask for.
+    MetadataField of domain::MetadataField {
+        /// Who answers for it.
+        Owner,
+        /// The team that it belongs to.
+        Team,
+        /// Its category.
+        Category,
+        /// At least one tag.
+        Tags,
+        /// At least one community or group.
+        Visibility,
+        /// What consumers may expect.
+        Sla,
+        /// A custom rate limit.
+        RateLimit,
+    }
+}
+
+mirror! {
     /// How much a log line matters; each level includes those before it.
     LogLevel of domain::LogLevel {
         /// Something does not work.
@@ -225,7 +259,7 @@ mirror! {
     EventType of domain::EventType {
         /// A datasource was created.
         Created,
-        /// Its description was edited.
+        /// Its name or description was edited.
         Updated,
         /// It was archived.
         Archived,
@@ -289,6 +323,8 @@ mirror! {
         ApprovalVoided,
         /// Nobody acted on a request in time.
         ApprovalExpired,
+        /// Its governance metadata was changed, or brought back.
+        MetadataUpdated,
         /// Not an event: a gap in a feed, whose events are no longer kept. The payload says from where to where.
         Dropped,
     }

@@ -68,7 +68,7 @@ struct JobOutlet<'a> {
     shared: &'a Shared,
     job: &'a Job,
     pipeline: &'a Pipeline,
-    pacer: Option<Pacer>,
+    pacer: Pacer,
     stop: CancellationToken,
     progress: Mutex<JobProgress>,
     /// Payloads that were refused since the last delivery, which keeps and counts them.
@@ -84,14 +84,10 @@ impl JobOutlet<'_> {
 #[async_trait]
 impl Outlet for JobOutlet<'_> {
     async fn deliver(&self, documents: Vec<Value>, checkpoint: Option<Value>) -> Result<(), ConnectorError> {
-        if let Some(pacer) = &self.pacer {
-            pacer.wait(&self.stop).await;
-        }
+        self.pacer.wait(&self.stop).await;
         let read = documents.len() as u64 + self.refused.swap(0, Ordering::AcqRel);
         let outcome = self.pipeline.deliver(documents, Patience::Until(&self.stop)).await?;
-        if let Some(pacer) = &self.pacer {
-            pacer.charge(outcome.delivered + outcome.failed + outcome.skipped);
-        }
+        self.pacer.charge(outcome.delivered + outcome.failed + outcome.skipped);
         let progress = {
             let mut progress = self.progress();
             progress.read += read;

@@ -139,7 +139,10 @@ async fn prepare(shared: &Shared, job: &Job) -> Result<Parts, Failure> {
     let row = row.ok_or_else(|| permanent("datasource_missing", "the datasource is gone"))?;
     let subject = Subject { tenant: job.tenant.clone(), datasource_id: job.datasource_id, slot: 0, name: row.name };
     let view = shared.live.view(job.datasource_id);
-    assemble(&shared.deps, &subject, job.version, stats_of(shared, job), view).await
+    let stats = stats_of(shared, job);
+    let limit = row.metadata.rate_limit.and_then(|limit| u32::try_from(limit.records_per_second).ok());
+    stats.set_custom_limit(limit);
+    assemble(&shared.deps, &subject, job.version, stats, view).await
 }
 
 async fn dispatch(shared: &Shared, job: &Job, parts: Parts, stop: CancellationToken) -> Result<JobProgress, Failure> {
@@ -150,7 +153,7 @@ async fn dispatch(shared: &Shared, job: &Job, parts: Parts, stop: CancellationTo
 }
 
 /// The pace of a job: half of the rate, so that it never takes all of it from what comes in.
-fn pacer(parts: &Parts) -> Option<Pacer> {
+fn pacer(parts: &Parts) -> Pacer {
     let limit = parts.document.runtime.rate_limit.map(|l| l.records_per_second);
     Pacer::new(&parts.pipeline.stats, limit, 2)
 }

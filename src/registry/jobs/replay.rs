@@ -39,9 +39,7 @@ pub(super) async fn run(
     }
     let pacer = super::pacer(&parts);
     loop {
-        if let Some(pacer) = &pacer {
-            pacer.wait(&stop).await;
-        }
+        pacer.wait(&stop).await;
         if stop.is_cancelled() {
             break;
         }
@@ -49,9 +47,7 @@ pub(super) async fn run(
         let Some(last) = letters.last() else { break };
         position.after = Some(last.id);
         let (delivered, failed) = redeliver(&parts.pipeline, &letters, &stop).await?;
-        if let Some(pacer) = &pacer {
-            pacer.charge(letters.len() as u64);
-        }
+        pacer.charge(letters.len() as u64);
         progress.read += letters.len() as u64;
         progress.delivered += delivered.len() as u64;
         progress.failed += failed.len() as u64;

@@ -6,8 +6,9 @@ use serde_json::Value;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
+use super::metadata::{CustomRateLimit, Sla, Visibility};
 use super::version::DatasourceVersion;
-use super::words::{CircuitState, DatasourceStatus, DesiredState, VersionState, WorkerStatus};
+use super::words::{CircuitState, DatasourceStatus, DesiredState, Lifecycle, VersionState, WorkerStatus};
 use crate::app;
 use crate::domain;
 
@@ -38,6 +39,14 @@ pub(in crate::rest) struct Datasource {
     category: Option<String>,
     /// Its tags, in alphabetical order.
     tags: Vec<String>,
+    /// Who sees it.
+    visibility: Visibility,
+    /// What people say of it; what runs does not follow it.
+    lifecycle: Lifecycle,
+    /// What consumers may expect; null where nothing is promised.
+    sla: Option<Sla>,
+    /// A limit besides that of the configuration; null where there is none.
+    rate_limit: Option<CustomRateLimit>,
     /// Counts the changes; the ETag begins with it.
     revision: i64,
     /// The number of the published version; null before the first one.
@@ -75,6 +84,7 @@ pub(in crate::rest) struct DatasourceDetail {
 impl From<app::Overview> for Datasource {
     fn from(overview: app::Overview) -> Self {
         let row = overview.datasource;
+        let metadata = row.metadata;
         Self {
             webhook_path: (row.connector_type == "webhook").then(|| format!("/hooks/{}", row.id)),
             managed_by: row.managed_by.to_string(),
@@ -83,12 +93,16 @@ impl From<app::Overview> for Datasource {
             connector_type: row.connector_type,
             description: row.description,
             status: row.status.into(),
-            owner_id: row.owner,
+            owner_id: metadata.owner,
             org_id: row.tenant.org.to_string(),
             project_id: row.tenant.project.to_string(),
-            team: row.team,
-            category: row.category,
-            tags: row.tags,
+            team: metadata.team,
+            category: metadata.category,
+            tags: metadata.tags,
+            visibility: metadata.visibility.into(),
+            lifecycle: metadata.lifecycle.into(),
+            sla: metadata.sla.map(Into::into),
+            rate_limit: metadata.rate_limit.map(Into::into),
             revision: row.revision,
             current_version: row.current_version,
             latest_version: Some(row.latest_version).filter(|n| *n > 0),
@@ -184,43 +198,6 @@ impl From<domain::State> for DatasourceState {
             },
             updated_at: state.updated_at,
         }
-    }
-}
-
-/// Who answers for a datasource, and where it belongs.
-#[derive(Serialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
-pub(in crate::rest) struct DatasourceMetadata {
-    /// The datasource.
-    datasource_id: Uuid,
-    /// Who answers for it.
-    owner_id: String,
-    /// The team that it belongs to.
-    team: Option<String>,
-    /// Its category.
-    category: Option<String>,
-    /// Its tags, in alphabetical order.
-    tags: Vec<String>,
-    /// The revision of the datasource; the ETag begins with it.
-    revision: i64,
-}
-
-impl From<domain::Datasource> for DatasourceMetadata {
-    fn from(row: domain::Datasource) -> Self {
-        Self {
-            datasource_id: row.id,
-            owner_id: row.owner,
-            team: row.team,
-            category: row.category,
-            tags: row.tags,
-            revision: row.revision,
-        }
-    }
-}
-
-impl DatasourceMetadata {
-    pub(in crate::rest) fn revision(&self) -> i64 {
-        self.revision
     }
 }
 

@@ -5,7 +5,9 @@ use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 use utoipa::ToSchema;
 
-use super::words::{Comment, Label, Name, Tags, connector_type};
+use super::metadata::{CustomRateLimit, SlaPatch, VisibilityPatch, given_object, visibility};
+use super::words::{Comment, Label, Lifecycle, Name, Tags, connector_type};
+use crate::app::MetadataChanges;
 
 /// A new datasource; with a configuration, also its first draft.
 #[derive(Deserialize, ToSchema)]
@@ -26,16 +28,30 @@ pub(in crate::rest) struct CreateDatasource {
     pub(in crate::rest) project_id: Option<String>,
     /// Absent: the caller.
     #[schema(value_type = Option<Name>)]
-    pub(in crate::rest) owner_id: Option<String>,
+    owner_id: Option<String>,
     /// The team that it belongs to.
     #[schema(value_type = Option<Label>)]
-    pub(in crate::rest) team: Option<String>,
+    team: Option<String>,
     /// Its category.
     #[schema(value_type = Option<Label>)]
-    pub(in crate::rest) category: Option<String>,
+    category: Option<String>,
     /// Its tags: at most 32, each of 1 to 50 characters.
     #[schema(value_type = Option<Tags>)]
-    pub(in crate::rest) tags: Option<Vec<String>>,
+    tags: Option<Vec<String>>,
+    /// Who sees it, besides its owner and its admins. Absent: everybody within whose reach it is.
+    #[serde(default, deserialize_with = "given_object")]
+    #[schema(value_type = Option<VisibilityPatch>)]
+    visibility: Option<Option<VisibilityPatch>>,
+    /// What people say of it. Absent: `draft`.
+    lifecycle: Option<Lifecycle>,
+    /// What consumers may expect.
+    #[serde(default, deserialize_with = "given_object")]
+    #[schema(value_type = Option<SlaPatch>)]
+    sla: Option<Option<SlaPatch>>,
+    /// A limit besides that of the configuration; the smaller of both holds.
+    #[serde(default, deserialize_with = "given_object")]
+    #[schema(value_type = Option<CustomRateLimit>)]
+    rate_limit: Option<Option<CustomRateLimit>>,
     /// A configuration; present, it becomes version 1, a draft.
     #[schema(value_type = Option<Object>)]
     pub(in crate::rest) config: Option<Value>,
@@ -59,19 +75,35 @@ pub(in crate::rest) struct UpdateDatasource {
     /// A new owner.
     #[serde(default, deserialize_with = "present")]
     #[schema(value_type = Name, required = false)]
-    pub(in crate::rest) owner_id: Option<String>,
+    owner_id: Option<String>,
     /// A new team; null removes it.
     #[serde(default, deserialize_with = "given")]
     #[schema(value_type = Option<Label>)]
-    pub(in crate::rest) team: Option<Option<String>>,
+    team: Option<Option<String>>,
     /// A new category; null removes it.
     #[serde(default, deserialize_with = "given")]
     #[schema(value_type = Option<Label>)]
-    pub(in crate::rest) category: Option<Option<String>>,
+    category: Option<Option<String>>,
     /// The tags from now on, all of them; null removes all.
     #[serde(default, deserialize_with = "given")]
     #[schema(value_type = Option<Tags>)]
-    pub(in crate::rest) tags: Option<Option<Vec<String>>>,
+    tags: Option<Option<Vec<String>>>,
+    /// Who sees it from now on, besides its owner and its admins; null is everybody within whose reach it is.
+    #[serde(default, deserialize_with = "given_object")]
+    #[schema(value_type = Option<VisibilityPatch>)]
+    visibility: Option<Option<VisibilityPatch>>,
+    /// What people say of it from now on.
+    #[serde(default, deserialize_with = "present")]
+    #[schema(value_type = Lifecycle, required = false)]
+    lifecycle: Option<Lifecycle>,
+    /// What consumers may expect from now on; null is nothing.
+    #[serde(default, deserialize_with = "given_object")]
+    #[schema(value_type = Option<SlaPatch>)]
+    sla: Option<Option<SlaPatch>>,
+    /// A limit besides that of the configuration; null removes it.
+    #[serde(default, deserialize_with = "given_object")]
+    #[schema(value_type = Option<CustomRateLimit>)]
+    rate_limit: Option<Option<CustomRateLimit>>,
     /// Why; for the audit log.
     #[schema(value_type = Option<Comment>)]
     pub(in crate::rest) reason: Option<String>,
@@ -84,22 +116,84 @@ pub(in crate::rest) struct UpdateMetadata {
     /// A new owner.
     #[serde(default, deserialize_with = "present")]
     #[schema(value_type = Name, required = false)]
-    pub(in crate::rest) owner_id: Option<String>,
+    owner_id: Option<String>,
     /// A new team; null removes it.
     #[serde(default, deserialize_with = "given")]
     #[schema(value_type = Option<Label>)]
-    pub(in crate::rest) team: Option<Option<String>>,
+    team: Option<Option<String>>,
     /// A new category; null removes it.
     #[serde(default, deserialize_with = "given")]
     #[schema(value_type = Option<Label>)]
-    pub(in crate::rest) category: Option<Option<String>>,
+    category: Option<Option<String>>,
     /// The tags from now on, all of them; null removes all.
     #[serde(default, deserialize_with = "given")]
     #[schema(value_type = Option<Tags>)]
-    pub(in crate::rest) tags: Option<Option<Vec<String>>>,
+    tags: Option<Option<Vec<String>>>,
+    /// Who sees it from now on, besides its owner and its admins; null is everybody within whose reach it is.
+    #[serde(default, deserialize_with = "given_object")]
+    #[schema(value_type = Option<VisibilityPatch>)]
+    visibility: Option<Option<VisibilityPatch>>,
+    /// What people say of it from now on.
+    #[serde(default, deserialize_with = "present")]
+    #[schema(value_type = Lifecycle, required = false)]
+    lifecycle: Option<Lifecycle>,
+    /// What consumers may expect from now on; null is nothing.
+    #[serde(default, deserialize_with = "given_object")]
+    #[schema(value_type = Option<SlaPatch>)]
+    sla: Option<Option<SlaPatch>>,
+    /// A limit besides that of the configuration; null removes it.
+    #[serde(default, deserialize_with = "given_object")]
+    #[schema(value_type = Option<CustomRateLimit>)]
+    rate_limit: Option<Option<CustomRateLimit>>,
     /// Why; for the audit log.
     #[schema(value_type = Option<Comment>)]
     pub(in crate::rest) reason: Option<String>,
+}
+
+/// The parts of a body that are governance metadata; both kinds of update name them alike.
+macro_rules! metadata_of {
+    ($body:ident) => {
+        MetadataChanges {
+            owner: $body.owner_id.take(),
+            team: $body.team.take(),
+            category: $body.category.take(),
+            tags: $body.tags.take().map(Option::unwrap_or_default),
+            visibility: visibility($body.visibility.take()),
+            lifecycle: $body.lifecycle.map(|lifecycle| lifecycle.0),
+            sla: $body.sla.take().map(|sla| sla.map(Into::into)),
+            rate_limit: $body.rate_limit.take().map(|limit| limit.map(Into::into)),
+        }
+    };
+}
+
+impl CreateDatasource {
+    /// Takes the governance metadata out.
+    pub(in crate::rest) fn metadata(&mut self) -> MetadataChanges {
+        MetadataChanges {
+            owner: self.owner_id.take(),
+            team: self.team.take().map(Some),
+            category: self.category.take().map(Some),
+            tags: self.tags.take(),
+            visibility: visibility(self.visibility.take()),
+            lifecycle: self.lifecycle.map(|lifecycle| lifecycle.0),
+            sla: self.sla.take().map(|sla| sla.map(Into::into)),
+            rate_limit: self.rate_limit.take().map(|limit| limit.map(Into::into)),
+        }
+    }
+}
+
+impl UpdateDatasource {
+    /// Takes the governance metadata out.
+    pub(in crate::rest) fn metadata(&mut self) -> MetadataChanges {
+        metadata_of!(self)
+    }
+}
+
+impl UpdateMetadata {
+    /// Takes the governance metadata out.
+    pub(in crate::rest) fn metadata(&mut self) -> MetadataChanges {
+        metadata_of!(self)
+    }
 }
 
 /// A copy of a datasource, without its secrets.
@@ -227,7 +321,9 @@ pub(in crate::rest) struct CheckConfig {
 }
 
 /// Tells a field that is null from one that is absent.
-fn given<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<Option<Option<T>>, D::Error> {
+pub(super) fn given<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
+    deserializer: D,
+) -> Result<Option<Option<T>>, D::Error> {
     Option::deserialize(deserializer).map(Some)
 }
 

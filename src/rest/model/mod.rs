@@ -5,10 +5,12 @@ mod approvals;
 mod catalog;
 mod datasource;
 mod delivery;
+mod governance;
 mod grants;
 mod history;
 mod input;
 mod keys;
+mod metadata;
 mod registry;
 mod test_run;
 mod version;
@@ -22,12 +24,11 @@ pub(super) use approvals::{
     Approval, ApprovalPolicy, ApproveVersion, RejectVersion, RequestApproval, SetApprovalPolicy, WithdrawApproval,
 };
 pub(super) use catalog::{ConfigCheck, ConnectorType, SinkType, Viewer};
-pub(super) use datasource::{
-    Datasource, DatasourceDetail, DatasourceMetadata, DatasourceSecret, DatasourceState, SecretSet,
-};
+pub(super) use datasource::{Datasource, DatasourceDetail, DatasourceSecret, DatasourceState, SecretSet};
 pub(super) use delivery::{
     Backfill, CheckSource, DeadLetter, DeadLetterBatch, Discarded, EditDeadLetter, Job, SetLogLevel, SourceCheck,
 };
+pub(super) use governance::{GovernanceRules, GovernanceViolation, SetGovernanceRules};
 pub(super) use grants::{AccessGrant, GrantAccess};
 pub(super) use history::{AuditEntry, DatasourceEvent, DatasourceMetric};
 pub(super) use input::{
@@ -35,6 +36,7 @@ pub(super) use input::{
     TestDatasource, UpdateDatasource, UpdateMetadata,
 };
 pub(super) use keys::{EncryptionKeys, KeyRotation, RetiredKeys, RotateKeys};
+pub(super) use metadata::{DatasourceMetadata, MetadataRevision, RollbackMetadata};
 pub(super) use registry::Registry;
 pub(super) use test_run::{TestResult, TestSample};
 pub(super) use version::{DatasourceVersion, VersionDiff};
@@ -50,6 +52,12 @@ pub(super) struct ProblemDetail {
     pointer: String,
     /// What is wrong and what would be right.
     message: String,
+}
+
+impl From<crate::error::Problem> for ProblemDetail {
+    fn from(problem: crate::error::Problem) -> Self {
+        Self { pointer: problem.pointer, message: problem.message }
+    }
 }
 
 /// Why a request was refused (RFC 9457).

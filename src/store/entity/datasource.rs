@@ -27,6 +27,11 @@ pub struct Model {
     pub updated_by: String,
     pub archived_at: Option<Timestamp>,
     pub managed_by: String,
+    pub lifecycle: String,
+    pub visibility: Json,
+    pub restricted: bool,
+    pub sla: Option<Json>,
+    pub records_per_second: Option<i32>,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

@@ -12,7 +12,7 @@ on_both_databases! {
         let input = json!({ "id": id, "owner": "ops", "tags": ["b", "a"], "reason": "handover" });
         admin.mutate("updateDatasource", input, "datasource { revision }").await;
 
-        let query = "query($id: ID!) { auditLog(filter: { datasourceId: $id, action: \"update\" }) { nodes {
+        let query = "query($id: ID!) { auditLog(filter: { datasourceId: $id, action: \"metadata_updated\" }) { nodes {
             action actor reason outcome field oldValue newValue requestId sourceAddress } } }";
         let data = admin.data(query, json!({ "id": id })).await;
         let entries = data["auditLog"]["nodes"].as_array().expect("entries");
@@ -26,8 +26,13 @@ on_both_databases! {
             assert_eq!(entry["sourceAddress"], "127.0.0.1");
             assert!(entry["requestId"].as_str().is_some_and(|r| !r.is_empty()));
         }
-        let query = "query($id: ID!) { datasourceEvents(id: $id, types: [UPDATED]) { nodes { actor payload } } }";
+        let query = "query($id: ID!) { datasourceEvents(id: $id, types: [METADATA_UPDATED]) { nodes { actor payload } } }";
         let data = admin.data(query, json!({ "id": id })).await;
-        assert_eq!(data["datasourceEvents"]["nodes"], json!([{ "actor": "admin@acme", "payload": { "fields": ["owner", "tags"] } }]));
+        let changes = json!([
+            { "field": "owner", "old": "admin@acme", "new": "ops" },
+            { "field": "tags", "old": [], "new": ["a", "b"] },
+        ]);
+        let event = json!({ "actor": "admin@acme", "payload": { "changes": changes, "reason": "handover" } });
+        assert_eq!(data["datasourceEvents"]["nodes"], json!([event]));
     }
 }

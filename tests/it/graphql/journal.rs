@@ -48,7 +48,7 @@ on_both_databases! {
         let id = subject(&admin, "orders").await;
         let draft = json!({ "config": open_webhook(json!({ "a": "$.a" })) });
         let steps = [
-            ("updateDatasource", json!({ "team": "blue", "category": "demo" }), "datasource { id }", vec!["update"]),
+            ("updateDatasource", json!({ "team": "blue", "category": "demo" }), "datasource { id }", vec!["metadata_updated"]),
             ("publishDatasource", json!({}), "version { version }", vec!["publish"]),
             ("setDatasourceSecret", json!({ "key": "token", "value": "two" }), "secret { key }", vec!["secret_set"]),
             ("repinDatasourceSecrets", json!({}), "datasource { id }", vec!["secrets_repinned"]),

@@ -11,4 +11,4 @@ mod secrets;
 mod sockets;
 mod statements;
 mod subscriptions;
-mod tenancy;
+pub mod tenancy;

@@ -87,6 +87,8 @@ impl Operation {
             _ if request["required"] != true => return None,
             "updateDatasource" | "patchDatasource" => json!({ "description": "changed" }),
             "updateDatasourceMetadata" => json!({ "team": "changed" }),
+            "rollbackDatasourceMetadata" => json!({ "revision": 1 }),
+            "setGovernanceRules" => json!({ "maxTags": 30 }),
             "backfillDatasource" => json!({ "range": { "file": "none.jsonl" } }),
             "editDeadLetter" => json!({ "payload": { "id": 1 } }),
             "revokeToken" => json!({ "expiresAt": "2099-01-01T00:00:00Z" }),

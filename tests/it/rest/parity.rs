@@ -2,6 +2,7 @@
 
 mod access;
 mod approvals;
+mod governance;
 mod pairs;
 mod refusals;
 
@@ -67,7 +68,7 @@ fn every_operation_of_either_api_has_its_equal_in_the_other() {
 }
 
 fn pairs() -> impl Iterator<Item = &'static Pair> {
-    PAIRS.iter().chain(access::PAIRS).chain(approvals::PAIRS)
+    PAIRS.iter().chain(access::PAIRS).chain(approvals::PAIRS).chain(governance::PAIRS)
 }
 
 fn absent() -> impl Iterator<Item = &'static Pair> {
@@ -106,7 +107,7 @@ async fn by_rest(client: &Client, pair: &Pair, id: &str) -> Outcome {
 
 /// GraphQL's enum values as REST spells them.
 fn in_words(value: Value) -> Value {
-    const WORDS: [&str; 7] = ["status", "state", "approval", "role", "op", "outcome", "desired"];
+    const WORDS: [&str; 8] = ["status", "state", "approval", "role", "op", "outcome", "desired", "lifecycle"];
     match value {
         Value::Object(map) => map
             .into_iter()

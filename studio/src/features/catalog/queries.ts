@@ -89,6 +89,7 @@ export function useLiveCatalog(visible: string[]) {
         'CREATED',
         'CLONED',
         'UPDATED',
+        'METADATA_UPDATED',
         'ARCHIVED',
         'RESTORED',
         'PUBLISHED',

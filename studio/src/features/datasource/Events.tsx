@@ -32,6 +32,7 @@ const EventsQuery = graphql(`
 /** Every preview is a test; the timeline is for what changed something. */
 const SHOWN: Record<EventType, boolean> = {
   APPROVAL_EXPIRED: true,
+  METADATA_UPDATED: true,
   APPROVAL_GRANTED: true,
   APPROVAL_REJECTED: true,
   APPROVAL_REQUESTED: true,
