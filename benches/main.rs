@@ -13,6 +13,7 @@ mod abuse;
 mod fleet;
 mod ingest;
 mod mapping;
+mod migrate;
 mod reload;
 mod support;
 
@@ -22,12 +23,13 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 type Bench = fn() -> Pin<Box<dyn Future<Output = ()>>>;
 
-const BENCHES: [(&str, Bench); 5] = [
+const BENCHES: [(&str, Bench); 6] = [
     ("mapping", || Box::pin(mapping::run())),
     ("ingest", || Box::pin(ingest::run())),
     ("reload", || Box::pin(reload::run())),
     ("fleet", || Box::pin(fleet::run())),
     ("abuse", || Box::pin(abuse::run())),
+    ("migrate", || Box::pin(migrate::run())),
 ];
 
 #[tokio::main]

@@ -9,11 +9,12 @@
 //! | F4 transports | [`graphql`], [`rest`], [`console`] | parse, call one use-case, shape the answer |
 //! | F3 use-cases | [`app`] | authorise, validate, one transaction, notify |
 //! | F2 data plane | [`registry`], [`connectors`], [`sinks`] | what runs a published version |
-//! | F1 services | [`store`], [`auth`], [`secrets`], [`telemetry`], [`egress`], [`rate_limit`] | database, identity, keys, metrics, the way out, how often clients may come |
+//! | F1 services | [`store`], [`auth`], [`secrets`], [`telemetry`], [`egress`], [`rate_limit`], [`blobs`] | database, identity, keys, metrics, the way out, how often clients may come, large things |
 //! | F0 pure | [`domain`], [`mapping`], [`config`], [`error`], [`fault`] | no IO |
 
 pub mod app;
 pub mod auth;
+pub mod blobs;
 pub mod cli;
 pub mod config;
 pub mod connectors;

@@ -77,6 +77,24 @@ impl Home {
         command
     }
 
+    /// A connection beside the server, to fill what it will find.
+    pub async fn connect(&self) -> sea_orm::DatabaseConnection {
+        let mut options = match &self.database_url {
+            Some(url) => sea_orm::ConnectOptions::new(url),
+            None => {
+                sea_orm::ConnectOptions::new(format!("sqlite://{}?mode=rw", self.path().join("studio.db").display()))
+            }
+        };
+        options.max_connections(1).sqlx_logging(false).set_schema_search_path("studio,audit");
+        sea_orm::Database::connect(options).await.expect("the database answers")
+    }
+
+    /// Runs `migrate` by hand, as an operator does.
+    pub fn migrate(&self, args: &[&str]) {
+        let done = self.command("migrate").args(args).stdout(Stdio::null()).status().expect("the program runs");
+        assert!(done.success(), "migrate {args:?} failed");
+    }
+
     /// Imports `documents`, manifests of datasources, without a server.
     pub fn import(&self, documents: impl Iterator<Item = Value>) {
         let dir = tempfile::tempdir().expect("a directory");

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::App;
+use crate::store::MigrationInfo;
 
 /// What was asked, and why it is not as it should be.
 #[derive(Debug)]
@@ -57,7 +58,21 @@ impl App {
             Ok(all) => all,
             Err(error) => return Some(error.message().to_owned()),
         };
-        let pending: Vec<_> = all.iter().filter(|m| !m.applied).map(|m| m.name.as_str()).collect();
-        (!pending.is_empty()).then(|| format!("pending: {}; run datasource-studio migrate up", pending.join(", ")))
+        if let Some(why) = all.iter().find_map(MigrationInfo::refusal) {
+            return Some(why);
+        }
+        let names = |which: fn(&MigrationInfo) -> bool| -> String {
+            all.iter().filter(|m| which(m)).map(|m| m.name.as_str()).collect::<Vec<_>>().join(", ")
+        };
+        let (due, release) = (names(MigrationInfo::is_due), names(MigrationInfo::waits_for_release));
+        if !due.is_empty() {
+            return Some(format!("pending: {due}; run datasource-studio migrate up"));
+        }
+        (!release.is_empty()).then(|| {
+            format!(
+                "pending release migration: {release}; stop the servers of older builds, then run datasource-studio \
+                 migrate up --release"
+            )
+        })
     }
 }

@@ -53,9 +53,9 @@ impl App {
 
     async fn tidy(&self) -> Result<()> {
         // None waits for the others to succeed.
-        let (letters, keys, approvals) =
-            tokio::join!(self.forget_dead_letters(), self.forget_requests(), self.end_approvals());
-        letters.and(keys).and(approvals)
+        let (letters, keys, approvals, blobs) =
+            tokio::join!(self.forget_dead_letters(), self.forget_requests(), self.end_approvals(), self.forget_blobs());
+        letters.and(keys).and(approvals).and(blobs)
     }
 
     async fn end_approvals(&self) -> Result<()> {

@@ -4,10 +4,14 @@
 mod access;
 mod approval;
 mod audit;
+mod blob;
+mod bundle;
 mod chain;
 mod change;
 mod check;
 mod context;
+mod contract;
+mod data_migration;
 mod datasource;
 mod dead_letter;
 mod event;
@@ -37,9 +41,12 @@ pub use access::{
     SetServiceAccountDisabled,
 };
 pub use approval::{Decide, RequestApproval, SetApprovalPolicy, Verdict, WithdrawApproval};
+pub use bundle::{CreateExport, ExportPace};
 pub use chain::{ExportedAudit, Verified, verify_export};
 pub use check::{CheckRequest, CheckRun};
 pub use context::OpContext;
+pub use contract::GrantedContract;
+pub use data_migration::DataPace;
 pub use datasource::{CloneDatasource, CreateDatasource, UpdateDatasource};
 pub use dead_letter::DeadLetterBatch;
 pub use event::{EventStream, StateStream};
@@ -60,6 +67,7 @@ pub use test_run::{TestInput, TestOutput, TestRecordError, TestRequest, TestRun}
 pub use transfer::{Action, Exported, Finding, FindingKind, ImportOptions, Item, Mode, Position, Report, Watch};
 pub use version::{CreateVersion, VersionDiff};
 
+use crate::blobs::Blobs;
 use crate::config::QuotaSettings;
 use crate::connectors::{Catalog, ConnectorSpec};
 use crate::rate_limit::RateLimits;
@@ -82,11 +90,16 @@ pub struct App {
     signer: Option<Arc<Signer>>,
     quotas: Arc<QuotaSettings>,
     limits: RateLimits,
+    blobs: Blobs,
+    /// The longest sample, in bytes, that stays in its row.
+    sample_inline_max: usize,
+    export_asked: Arc<tokio::sync::Notify>,
     test_slots: Arc<tokio::sync::Semaphore>,
     installation_key: Arc<tokio::sync::OnceCell<Arc<DataKey>>>,
 }
 
 impl App {
+    #[allow(clippy::too_many_arguments, reason = "called once, by the composition root, which has them all")]
     pub fn new(
         store: Store,
         keyring: Arc<Keyring>,
@@ -95,6 +108,8 @@ impl App {
         retention: Retention,
         quotas: QuotaSettings,
         limits: RateLimits,
+        blobs: Blobs,
+        sample_inline_max: usize,
     ) -> Self {
         let test_slots = Arc::new(tokio::sync::Semaphore::new(test_run::CONCURRENT_RUNS));
         let refusals = Arc::new(refused::Refusals::new(Arc::clone(&metrics)));
@@ -110,6 +125,9 @@ impl App {
             signer: None,
             quotas: Arc::new(quotas),
             limits,
+            blobs,
+            sample_inline_max,
+            export_asked: Arc::default(),
             test_slots,
             installation_key: Arc::default(),
         }

@@ -13,10 +13,11 @@ use crate::auth::Authorized;
 use crate::auth::policy::grant::{Read, Test};
 use crate::connectors::Connector;
 use crate::domain::TestSample;
-use crate::domain::{Change, Datasource, EventType, Outcome, Quota, check_name, checksum, diff};
+use crate::domain::{BlobKind, Change, Datasource, EventType, Outcome, Quota, check_name, checksum, diff};
 use crate::error::{Error, ErrorCode, Problem, Result};
 use crate::mapping::{Limits, Summary};
 use crate::registry::Plan;
+use crate::store::sample::SamplePayload;
 
 /// Test runs at once in this process; more wait for their turn.
 pub(super) const CONCURRENT_RUNS: usize = 4;
@@ -114,7 +115,9 @@ impl App {
         let proof = ctx.authorize::<Read>()?;
         let tx = self.store.read(proof.scope()).await?;
         tx.datasource(id).await?.ok_or_else(|| Error::not_found("datasource"))?;
-        tx.test_samples(id).await
+        let stored = tx.test_samples(id).await?;
+        drop(tx);
+        self.filled(stored).await
     }
 
     pub async fn test(&self, ctx: &OpContext, request: TestRequest) -> Result<TestRun> {
@@ -176,13 +179,22 @@ impl App {
 
         let outcome = if result.success() { Outcome::Success } else { Outcome::Failed };
         self.metrics.test_run(outcome);
+        // Before the transaction: a store may take its time. What is refused after this has no row, and is swept.
+        let blob = match &kept {
+            Some((_, payload)) if payload.len() > self.sample_inline_max => {
+                let (org, bytes) = (&row.tenant.org, payload.clone().into());
+                Some(self.blobs.put(org, BlobKind::TestSample, &ctx.actor.subject, bytes).await?)
+            }
+            _ => None,
+        };
         let mut tx = ctx.begin(&self.store, proof).await?;
         if let Some(number) = number {
             let shown = result.success().then_some(digest.as_str());
             self.settle_after_test(ctx, proof, &mut tx, &row, number, shown).await?;
         }
         if let Some((name, payload)) = kept {
-            tx.put_test_sample(proof, &row.tenant, row.id, &name, &payload).await?;
+            let payload = blob.as_ref().map_or(SamplePayload::Inline(&payload), SamplePayload::Blob);
+            tx.put_test_sample(proof, &row.tenant, row.id, &name, payload).await?;
             self.admit(&tx, Quota::SampleBytes).await?;
         }
         let details = json!({
@@ -245,8 +257,10 @@ impl App {
             TestInput::Example => Ok(connector.spec().sample.to_string().into_bytes()),
             TestInput::Sample(name) => {
                 let tx = self.store.read(proof.scope()).await?;
-                let sample = tx.test_sample(row.id, name).await?;
-                Ok(sample.ok_or_else(|| Error::not_found("sample"))?.payload.into_bytes())
+                let stored = tx.test_sample(row.id, name).await?;
+                drop(tx);
+                let stored = stored.ok_or_else(|| Error::not_found("sample"))?;
+                Ok(self.fill(stored).await?.payload.into_bytes())
             }
             TestInput::Fetch => {
                 let published = version.is_some() && version == row.current_version;

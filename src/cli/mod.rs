@@ -1,6 +1,7 @@
 //! The command line.
 
 mod audit;
+mod contract;
 mod export;
 mod import;
 mod keys;
@@ -55,6 +56,11 @@ enum Command {
     Audit {
         #[command(subcommand)]
         command: audit::Audit,
+    },
+    /// Show or say which logins of the database read the views of contract_v1
+    Contract {
+        #[command(subcommand)]
+        command: contract::Contract,
     },
     /// Show or set what an organisation may have at most
     Quota {
@@ -144,6 +150,10 @@ fn run(cli: Cli) -> Result<ExitCode, String> {
         Command::Audit { command } => {
             logging::init(settings.node.log_format, &settings.node.log)?;
             return block_on(audit::run(settings, command));
+        }
+        Command::Contract { command } => {
+            logging::init(settings.node.log_format, &settings.node.log)?;
+            block_on(contract::run(settings, command))
         }
         Command::Quota { command } => {
             logging::init(settings.node.log_format, &settings.node.log)?;

@@ -5,6 +5,7 @@
 
 mod audit;
 mod auth;
+mod blobs;
 mod database;
 mod file;
 mod graphql;
@@ -18,6 +19,7 @@ use clap::Args;
 
 pub use audit::AuditSettings;
 pub use auth::{AuthSettings, IssuerList, IssuerSettings};
+pub use blobs::BlobSettings;
 pub use database::DatabaseSettings;
 pub use file::{apply_file, file_from, reference};
 pub use graphql::{DocumentPolicy, GraphqlSettings};
@@ -48,6 +50,8 @@ pub struct Settings {
     pub audit: AuditSettings,
     #[command(flatten)]
     pub quota: QuotaSettings,
+    #[command(flatten)]
+    pub blobs: BlobSettings,
 }
 
 impl Settings {

@@ -155,6 +155,23 @@ string_enum! {
 }
 
 string_enum! {
+    /// What a blob holds.
+    BlobKind { TestSample = "test_sample", Export = "export" }
+}
+
+string_enum! {
+    /// How far an export is.
+    ExportStatus {
+        Queued = "queued",
+        Running = "running",
+        Succeeded = "succeeded",
+        Failed = "failed",
+        /// It was made, and is kept no longer.
+        Expired = "expired",
+    }
+}
+
+string_enum! {
     /// What happens to a record that cannot be mapped or delivered.
     OnError { DeadLetter = "dead_letter", Skip = "skip", Stop = "stop" }
 }

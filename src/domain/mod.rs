@@ -2,8 +2,10 @@
 
 mod access;
 mod approval;
+mod blob;
 mod canonical;
 mod chain;
+mod contract;
 mod datasource;
 mod dead_letter;
 mod diff;
@@ -27,16 +29,18 @@ mod validate;
 
 pub use access::{ApiKey, RevokedToken, ServiceAccount};
 pub use approval::{APPROVERS_MAX, Approval, ApprovalDecision, ApprovalPolicy, ApprovalRules, TestEvidence};
+pub use blob::{Blob, Export};
 pub use canonical::{canonical_json, checksum};
 pub use chain::{Break, BreakKind, ChainEntry, Checkpoint, ED25519, GENESIS, Walk};
+pub use contract::ContractReader;
 pub use datasource::{Datasource, SecretInfo, SecretPins, SecretUse, State, TestSample, Version, WorkerMetrics};
 pub use dead_letter::{DeadLetter, DeadLetterFilter};
 pub use diff::{Change, diff};
 pub use duration::{HumanDuration, parse_duration};
 pub use enums::{
-    ApprovalAction, ApprovalState, ApprovalStatus, CircuitState, DatasourceStatus, DeadLetterScope, DesiredState,
-    DiffOp, EventType, JobKind, JobStatus, Lifecycle, LogLevel, MetadataField, OnError, Outcome, Quota, Role,
-    RotationKind, RotationStatus, VersionState, WorkerStatus,
+    ApprovalAction, ApprovalState, ApprovalStatus, BlobKind, CircuitState, DatasourceStatus, DeadLetterScope,
+    DesiredState, DiffOp, EventType, ExportStatus, JobKind, JobStatus, Lifecycle, LogLevel, MetadataField, OnError,
+    Outcome, Quota, Role, RotationKind, RotationStatus, VersionState, WorkerStatus,
 };
 pub use event::{AuditEntry, Event, FieldChange};
 pub use filter::{

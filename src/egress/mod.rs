@@ -24,7 +24,6 @@ pub mod headers;
 pub mod kafka;
 #[cfg(feature = "nats")]
 pub mod nats;
-#[cfg(feature = "object_store")]
 pub mod object_http;
 mod redirect;
 pub mod status;

@@ -30,7 +30,11 @@ struct Service(Arc<Egress>);
 impl HttpService for Service {
     async fn call(&self, request: HttpRequest) -> Result<HttpResponse, HttpError> {
         let (parts, body) = request.into_parts();
-        let body = body.as_bytes().cloned().unwrap_or_default();
+        // What is uploaded comes in parts.
+        let body = match body.as_bytes() {
+            Some(bytes) => bytes.clone(),
+            None => body.collect().await.map_err(|e| HttpError::new(HttpErrorKind::Request, e))?.to_bytes(),
+        };
         let request = http::Request::from_parts(parts, body);
         let mut request = Request::try_from(request).map_err(|e| HttpError::new(HttpErrorKind::Request, e))?;
         // An object is read as it is stored; what its name says of compression counts.

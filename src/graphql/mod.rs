@@ -13,6 +13,7 @@ mod cost;
 mod dead_letters;
 mod documents;
 mod error;
+mod exports;
 mod governance;
 mod grants;
 mod graphiql;
@@ -62,6 +63,7 @@ pub struct Query(
     grants::GrantQuery,
     approvals::ApprovalQuery,
     governance::GovernanceQuery,
+    exports::ExportQuery,
 );
 
 /// Writing.
@@ -76,6 +78,7 @@ pub struct Mutation(
     grants::GrantMutation,
     approvals::ApprovalMutation,
     governance::GovernanceMutation,
+    exports::ExportMutation,
 );
 
 /// Watching.

@@ -13,6 +13,7 @@ mod datasources;
 mod dead_letters;
 mod docs;
 mod etag;
+mod exports;
 mod extract;
 mod governance;
 mod grants;
@@ -87,6 +88,9 @@ fn every_route() -> OpenApiRouter<Api> {
         .routes(handlers!(keys::list))
         .routes(handlers!(keys::rotate))
         .routes(handlers!(keys::retire))
+        .routes(handlers!(exports::list, exports::create))
+        .routes(handlers!(exports::get))
+        .routes(handlers!(exports::content))
         .routes(handlers!(approvals::list))
         .routes(handlers!(approvals::approve))
         .routes(handlers!(approvals::reject))

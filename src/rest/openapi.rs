@@ -107,6 +107,7 @@ fn frame() -> OpenApi {
         ("metadata", "What people say of a datasource, and the rules for that."),
         ("history", "What happened, and how it goes."),
         ("keys", "What seals the secrets."),
+        ("exports", "Datasources as files, to download."),
         ("registry", "The nodes, and what runs on them."),
         ("access", "Grants, service accounts, their keys, and tokens that end early."),
         ("catalog", "What this server has, and who is asking."),
@@ -135,9 +136,9 @@ fn bearer() -> utoipa::openapi::security::SecurityScheme {
 fn complete(method: &str, operation: &mut Value) {
     let id = operation["operationId"].as_str().unwrap_or_default().to_owned();
     let parameters = operation["parameters"].as_array().cloned().unwrap_or_default();
-    let of_one = parameters
-        .iter()
-        .any(|p| p["in"] == "path" && ["id", "account", "apiKey", "grant", "approval"].iter().any(|n| p["name"] == *n));
+    let of_one = parameters.iter().any(|p| {
+        p["in"] == "path" && ["id", "account", "apiKey", "grant", "approval", "export"].iter().any(|n| p["name"] == *n)
+    });
     let listed = parameters.iter().any(|p| p["name"] == "cursor");
     let tagged = operation["responses"].get("304").is_some();
     let (once, conditional) =
@@ -179,7 +180,7 @@ fn complete(method: &str, operation: &mut Value) {
 
     let answers = |status: u16| match status {
         404 => of_one,
-        409 => once || conditional || method == "delete",
+        409 => once || conditional || method == "delete" || id == "exportContent",
         412 => conditional,
         413 | 415 => has_body,
         422 => once || has_body,
@@ -248,6 +249,7 @@ fn example(id: &str) -> Value {
         "rejectVersion" => json!({ "comment": "The id is missing" }),
         "withdrawApproval" => json!({ "comment": "Not yet" }),
         "setApprovalPolicy" => json!({ "publish": true, "rollback": true, "approvers": 1, "expiresAfter": "72h" }),
+        "createExport" => json!({ "projectId": "billing", "reason": "Before the move" }),
         "createApiKey" => json!({ "name": "2026", "expiresAt": "2099-01-01T00:00:00Z" }),
         _ => json!({ "reason": "Maintenance" }),
     }

@@ -18,9 +18,10 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use crate::app::{Action, App, Authenticator, Item, OpContext, Retention};
+use crate::app::{Action, App, Authenticator, DataPace, ExportPace, Item, OpContext, Retention};
 use crate::auth::Actor;
 use crate::auth::jwt::{Minter, TokenRequest, Verifier};
+use crate::blobs::Blobs;
 use crate::config::{NodeRole, ServeSettings, Settings};
 use crate::connectors::Catalog;
 use crate::console;
@@ -33,7 +34,7 @@ use crate::rate_limit::RateLimits;
 use crate::registry::{Deps, NodeOptions, Registry, Turns, parse_sink};
 use crate::secrets::{External, Keyring, Keys, Signer, is_embedded};
 use crate::sinks::SinkCatalog;
-use crate::store::{DatabaseUrl, Store};
+use crate::store::{DatabaseUrl, Store, Up};
 use crate::telemetry::Metrics;
 use listener::Listener;
 use sync::SyncDir;
@@ -79,10 +80,11 @@ impl Server {
 
         let store = Store::connect(url.clone(), &settings).await.map_err(plain)?;
         if settings.database.migrate_on_start {
-            for name in store.migrate_up(&settings, None).await.map_err(plain)? {
+            for name in store.migrate_up(&settings, Up::default()).await.map_err(plain)? {
                 tracing::info!(migration = name, "applied a migration");
             }
         }
+        store.check_migrations().await.map_err(plain)?;
         if let Err(error) = store.ensure_partitions().await {
             tracing::warn!(%error, "could not prepare event partitions; events go to the default one");
         }
@@ -143,6 +145,11 @@ impl Server {
         let loops = {
             let (store, registry, app) = (self.store.clone(), self.registry.clone(), self.app.clone());
             let (authenticator, interval) = (self.authenticator, self.settings.audit.audit_checkpoint_interval.0);
+            let (node, pace) = (registry.node_name().to_owned(), data_pace(&self.settings));
+            let exports = ExportPace {
+                lease: self.settings.registry.lease_ttl.0,
+                retention: self.settings.blobs.export_retention.0,
+            };
             tokio::spawn(async move {
                 tokio::join!(
                     store.listen(),
@@ -152,6 +159,9 @@ impl Server {
                     app.write_refusals(),
                     app.sign_audit(interval),
                     app.keyring.keep(),
+                    app.migrate_data(&node, pace),
+                    app.make_exports(&node, exports),
+                    app.sweep(),
                     authenticator.keep_fresh()
                 )
             })
@@ -235,8 +245,19 @@ fn assemble(
     let quotas = settings.quota.clone();
     let cost_max = settings.graphql.graphql_max_complexity;
     let limits = RateLimits::from_setting(&settings.http.rate_limits, cost_max, Arc::clone(metrics))?;
-    let app = App::new(store.clone(), keyring, registry.clone(), Arc::clone(metrics), retention, quotas, limits);
+    let blobs = Blobs::from_settings(&settings.blobs, &settings.node.data_dir)?;
+    let (metrics, inline) = (Arc::clone(metrics), settings.blobs.sample_inline_max);
+    let app = App::new(store.clone(), keyring, registry.clone(), metrics, retention, quotas, limits, blobs, inline);
     Ok((registry, app))
+}
+
+fn data_pace(settings: &Settings) -> DataPace {
+    DataPace {
+        batch: settings.database.data_migration_batch,
+        pause: settings.database.data_migration_pause.0,
+        // Nothing is heard of a node that pauses.
+        lease: settings.registry.lease_ttl.0 + settings.database.data_migration_pause.0,
+    }
 }
 
 fn default_sink(settings: &Settings) -> Result<SinkSection, String> {

@@ -7,7 +7,7 @@ use super::{assemble, plain};
 use crate::app::App;
 use crate::config::{NodeRole, Settings};
 use crate::secrets::{Keyring, Keys, LocalKeys, MasterKey, is_embedded};
-use crate::store::{DatabaseUrl, Store};
+use crate::store::{DatabaseUrl, Store, Up};
 use crate::telemetry::Metrics;
 
 /// Use-cases on the database of the settings. It runs no workers; a running server hears of what it commits.
@@ -44,10 +44,11 @@ impl Offline {
         }
         let store = Store::connect(url, settings).await.map_err(plain)?;
         if settings.database.migrate_on_start && (writes || embedded) {
-            store.migrate_up(settings, None).await.map_err(plain)?;
+            store.migrate_up(settings, Up::default()).await.map_err(plain)?;
         }
+        store.check_migrations().await.map_err(plain)?;
         let all = store.migrations().await.map_err(plain)?;
-        if let Some(pending) = all.iter().find(|m| !m.applied) {
+        if let Some(pending) = all.iter().find(|m| m.is_due()) {
             return Err(format!("the migration {} is pending; run `datasource-studio migrate up`", pending.name));
         }
         let metrics = Metrics::new(settings.node.metrics_max_datasources);

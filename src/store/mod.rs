@@ -6,14 +6,17 @@
 pub mod access;
 pub mod approval;
 pub mod audit;
+pub mod blob;
 pub mod chain;
 mod claim;
 mod connect;
+pub mod contract;
 pub mod data_key;
 pub mod datasource;
 pub mod dead_letter;
 mod entity;
 pub mod event;
+pub mod export;
 pub mod feed;
 pub mod governance;
 mod grant;
@@ -41,7 +44,7 @@ use sea_orm::{DatabaseConnection, DbBackend, DbErr, RuntimeErr, SqlErr};
 pub use claim::Claim;
 pub use connect::DatabaseUrl;
 pub use feed::{Feed, Signal};
-pub use migrate::MigrationInfo;
+pub use migrate::{AppliedMigration, DataRun, MigrationInfo, MigrationState, OpenData, Up};
 pub use tx::{NewAudit, NewEvent, Tx};
 
 use crate::error::{Error, ErrorCode, Result};

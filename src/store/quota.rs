@@ -106,10 +106,7 @@ impl Tx {
                 return Ok(Some(most.flatten().and_then(|n| u64::try_from(n).ok()).unwrap_or(0)));
             }
             Quota::SampleBytes => {
-                let bytes = match self.db.get_database_backend() {
-                    DbBackend::Postgres => "CAST(sum(octet_length(payload)) AS bigint)",
-                    _ => "sum(length(CAST(payload AS BLOB)))",
-                };
+                let bytes = "CAST(sum(COALESCE(size, octet_length(payload))) AS bigint)";
                 let query = test_sample::Entity::find().filter(test_sample::Column::OrgId.eq(org));
                 let query = query.select_only().column_as(Expr::cust(bytes), "used");
                 query.into_tuple().one(&self.db).await.map_err(classify)?

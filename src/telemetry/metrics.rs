@@ -87,6 +87,8 @@ families! {
         keys_outdated: IntGaugeVec = "auth_keys_outdated" { "issuer" };
         /// Rotations of keys that ended on this node, by what moved; the outcome is "ok" or "error".
         key_rotations: IntCounterVec = "key_rotations_total" { "kind", "outcome" };
+        /// How much of a data migration is done, from 0 to 1; on the node that runs it.
+        data_migrations: GaugeVec = "data_migration_progress" { "migration" };
         /// Always 1; the label tells the version that runs.
         build_info: IntGaugeVec = "build_info" { "version" };
     }
@@ -260,6 +262,12 @@ impl Metrics {
 
     pub fn leases_held(&self, count: usize) {
         self.collectors.leases_held.set(i64::try_from(count).unwrap_or(i64::MAX));
+    }
+
+    /// `name` is that of a migration of this build.
+    pub fn data_migration(&self, name: &str, done: u64, total: u64) {
+        let share = if done >= total { 1.0 } else { done as f64 / total as f64 };
+        self.collectors.data_migrations.with_label_values(&[name]).set(share);
     }
 
     /// `issuer` is one that the settings name.

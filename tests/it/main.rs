@@ -6,8 +6,10 @@
 mod approvals;
 mod audit;
 mod authz_matrix;
+mod blobs;
 mod connectors;
 mod console;
+mod contract;
 mod docs;
 mod fuzz;
 mod gitops;

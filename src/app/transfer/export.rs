@@ -24,6 +24,20 @@ impl App {
         project: Option<&str>,
         force: bool,
     ) -> Result<Exported> {
+        let files = self.export_files(ctx, project).await?;
+        let directory = directory.to_owned();
+        let within = project.map(|project| file_stem(project, 8));
+        tokio::task::spawn_blocking(move || write_tree(&directory, files, within.as_deref(), force))
+            .await
+            .map_err(Error::internal)?
+    }
+
+    /// Everything, or one project: what to write, by path.
+    pub(in crate::app) async fn export_files(
+        &self,
+        ctx: &OpContext,
+        project: Option<&str>,
+    ) -> Result<BTreeMap<String, String>> {
         ctx.authorize::<Export>()?;
         let mut files = BTreeMap::new();
         for ((project, name), existing) in self.snapshot(ctx, project).await? {
@@ -38,11 +52,7 @@ impl App {
             }
             files.insert(path, text);
         }
-        let directory = directory.to_owned();
-        let within = project.map(|project| file_stem(project, 8));
-        tokio::task::spawn_blocking(move || write_tree(&directory, files, within.as_deref(), force))
-            .await
-            .map_err(Error::internal)?
+        Ok(files)
     }
 }
 

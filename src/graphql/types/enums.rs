@@ -351,3 +351,19 @@ mirror! {
         Failed,
     }
 }
+
+mirror! {
+    /// How far an export is.
+    ExportStatus of domain::ExportStatus {
+        /// It waits for a node, or for its next try.
+        Queued,
+        /// It is being made.
+        Running,
+        /// It can be downloaded.
+        Succeeded,
+        /// It could not be made.
+        Failed,
+        /// It is kept no longer.
+        Expired,
+    }
+}

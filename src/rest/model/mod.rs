@@ -5,6 +5,7 @@ mod approvals;
 mod catalog;
 mod datasource;
 mod delivery;
+mod exports;
 mod governance;
 mod grants;
 mod history;
@@ -28,6 +29,7 @@ pub(super) use datasource::{Datasource, DatasourceDetail, DatasourceSecret, Data
 pub(super) use delivery::{
     Backfill, CheckSource, DeadLetter, DeadLetterBatch, Discarded, EditDeadLetter, Job, SetLogLevel, SourceCheck,
 };
+pub(super) use exports::{CreateExport, Export};
 pub(super) use governance::{GovernanceRules, GovernanceViolation, SetGovernanceRules};
 pub(super) use grants::{AccessGrant, GrantAccess};
 pub(super) use history::{AuditEntry, DatasourceEvent, DatasourceMetric};

@@ -47,6 +47,7 @@ words! {
     DesiredState: "What people want of a worker.",
     DiffOp: "What became of one place of a document.",
     EventType: "An entry kind on the timeline.",
+    ExportStatus: "How far an export is.",
     JobKind: "What a job does.",
     JobStatus: "Where a job is in its life.",
     Lifecycle: "What people say of a datasource; what runs does not follow it.",

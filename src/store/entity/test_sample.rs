@@ -12,6 +12,10 @@ pub struct Model {
     pub datasource_id: Uuid,
     pub name: String,
     pub payload: String,
+    /// In bytes; absent until `DM001_sample_sizes` has seen the row.
+    pub size: Option<i64>,
+    /// Where a long payload is; counts while `payload` is empty.
+    pub blob_id: Option<Uuid>,
     pub created_at: Timestamp,
     pub created_by: String,
 }

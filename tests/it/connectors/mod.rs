@@ -20,7 +20,7 @@ pub mod nats_server;
 mod object_store;
 mod refusals;
 #[cfg(feature = "object_store")]
-mod s3_server;
+pub(crate) mod s3_server;
 mod sinks;
 #[cfg(feature = "sql")]
 mod sql;

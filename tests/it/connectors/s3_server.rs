@@ -1,4 +1,4 @@
-//! The part of the S3 protocol that a reader needs, on this machine: ListObjectsV2 in pages, GET with ranges and conditions.
+//! The part of the S3 protocol that is needed, on this machine: ListObjectsV2 in pages, GET with ranges and conditions, PUT.
 
 use std::collections::{BTreeMap, HashMap};
 use std::fmt::Write as _;
@@ -37,7 +37,7 @@ impl S3Server {
         let shared = Arc::new(Shared::default());
         let routes = Router::new()
             .route(&format!("/{BUCKET}"), get(list))
-            .route(&format!("/{BUCKET}/{{*key}}"), get(read))
+            .route(&format!("/{BUCKET}/{{*key}}"), get(read).put(write))
             .with_state(Arc::clone(&shared));
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let url = format!("http://{}", listener.local_addr().expect("an address"));
@@ -51,6 +51,11 @@ impl S3Server {
 
     pub fn put_at(&self, key: &str, body: impl Into<Vec<u8>>, at: DateTime<Utc>) {
         self.shared.objects.lock().expect("no panic").insert(key.to_owned(), (body.into(), at));
+    }
+
+    /// The keys of all objects.
+    pub fn keys(&self) -> Vec<String> {
+        self.shared.objects.lock().expect("no panic").keys().cloned().collect()
     }
 
     /// The keys that were read, in order.
@@ -129,6 +134,20 @@ async fn read(State(shared): State<Arc<Shared>>, Path(key): Path<String>, header
                 .into_response()
         }
     }
+}
+
+async fn write(
+    State(shared): State<Arc<Shared>>,
+    Path(key): Path<String>,
+    headers: HeaderMap,
+    body: axum::body::Bytes,
+) -> Response {
+    if let Some(refusal) = refusal(&headers) {
+        return refusal;
+    }
+    let tag = etag(&body);
+    shared.objects.lock().expect("no panic").insert(key, (body.to_vec(), Utc::now()));
+    ([(header::ETAG, tag)], ()).into_response()
 }
 
 fn etag(content: &[u8]) -> String {

@@ -59,7 +59,7 @@ fn sources() -> Vec<(String, String)> {
         }
     }
     let mut found = Vec::new();
-    for directory in ["src", "tests/it"] {
+    for directory in ["src", "tests/it", "migration/src"] {
         walk(&root().join(directory), &mut found);
     }
     found

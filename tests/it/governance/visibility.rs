@@ -121,9 +121,9 @@ on_both_databases! {
         let told = stranger.data(registry, json!({})).await["registry"].take();
         assert_eq!(told["workers"]["nodes"], json!([{ "datasourceId": open }]));
         assert_eq!(told["nodes"][0]["workers"], 1);
-        let mut states = Socket::subscribe(&stranger, "subscription($ids: [ID!]!) { datasourceStates(ids: $ids) { desired } }",
+        let mut states = Socket::subscribe(&stranger, "subscription($ids: [ID!]!) { datasourceStates(ids: $ids) { datasourceId desired } }",
             json!({ "ids": [id, open] })).await;
-        assert_eq!(states.next().await["datasourceStates"]["desired"], "RUNNING");
+        assert_eq!(states.next().await["datasourceStates"], json!({ "datasourceId": open, "desired": "RUNNING" }));
         let all = "subscription($after: String) { datasourceEvents(after: $after) { datasourceId } }";
         let mut events = Socket::subscribe(&stranger, all, json!({ "after": "MA" })).await;
         for _ in 0..3 {

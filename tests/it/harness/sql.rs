@@ -30,6 +30,13 @@ impl Database {
 }
 
 impl Sql {
+    /// As another login of a PostgreSQL, with its own search path.
+    pub async fn connect(url: &str) -> Self {
+        let mut options = ConnectOptions::new(url);
+        options.max_connections(1).sqlx_logging(false);
+        Self(sea_orm::Database::connect(options).await.expect("the database answers"))
+    }
+
     /// Runs a statement; answers with the number of rows that it changed.
     pub async fn run(&self, statement: &str) -> u64 {
         self.0.execute_unprepared(statement).await.unwrap_or_else(|e| panic!("{statement}: {e}")).rows_affected()

@@ -12,6 +12,7 @@ pub(super) const FLOORS: &[(&str, u8)] = &[
     ("secrets", 1),
     ("telemetry", 1),
     ("egress", 1),
+    ("blobs", 1),
     ("rate_limit", 1),
     ("connectors", 2),
     ("sinks", 2),
@@ -34,6 +35,8 @@ const SIDEWAYS: &[(&str, &str)] = &[
     // A bucket is of a principal.
     ("rate_limit", "auth"),
     ("rate_limit", "telemetry"),
+    // A store of objects is reached like every other system.
+    ("blobs", "egress"),
     ("registry", "connectors"),
     ("registry", "sinks"),
     ("cli", "server"),

@@ -10,7 +10,8 @@ use crate::harness::Sql;
 use crate::on_both_databases;
 
 /// What REST names and GraphQL has as a field of something else, or as another verb.
-const OWN: [(&str, &str); 4] = [
+const OWN: [(&str, &str); 5] = [
+    ("exportContent", "admin"),
     ("patchDatasource", "operator"),
     ("datasourceSecrets", "viewer"),
     ("datasourceState", "viewer"),

@@ -42,7 +42,7 @@ impl Operation {
 
     /// Whether it is about something that a new datasource does not have.
     pub fn names_a_part(&self) -> bool {
-        ["{job}", "{letter}", "{account}", "{apiKey}", "{grant}", "{approval}"]
+        ["{job}", "{letter}", "{account}", "{apiKey}", "{grant}", "{approval}", "{export}"]
             .iter()
             .any(|part| self.path.contains(part))
     }
@@ -57,6 +57,7 @@ impl Operation {
             ("{account}", none.as_str()),
             ("{grant}", none.as_str()),
             ("{approval}", none.as_str()),
+            ("{export}", none.as_str()),
             ("{apiKey}", "0123456789abcdef"),
             ("{jti}", "sample"),
         ]);

@@ -1,5 +1,8 @@
 //! The manual migration path, the start-up one, and settings that are refused by name.
 
+mod data;
+mod discipline;
+
 use std::process::{Command, Output};
 
 use serde_json::Value;
@@ -32,7 +35,7 @@ async fn up_and_down_and_up(kind: Kind) {
     let database = Database::create(kind).await;
     assert!(applied(&database).iter().all(|applied| !applied), "asking changes nothing");
     assert!(studio(&database, &["migrate", "up"]).status.success());
-    assert!(applied(&database).iter().all(|applied| *applied));
+    assert!(applied(&database).iter().all(|applied| *applied), "to an empty database all categories are applied");
 
     let refused = studio(&database, &["migrate", "down"]);
     assert!(!refused.status.success());

@@ -1,0 +1,3 @@
+DROP INDEX test_samples_unmeasured;
+ALTER TABLE test_samples DROP COLUMN size;
+DROP TABLE data_migrations;

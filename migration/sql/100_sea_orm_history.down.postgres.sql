@@ -1,0 +1,1 @@
+GRANT SELECT ON seaql_migrations TO PUBLIC;

@@ -1,0 +1,2 @@
+-- Earlier builds looked here for what was applied; migration_history has taken over.
+DROP TABLE seaql_migrations;
