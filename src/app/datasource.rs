@@ -5,13 +5,13 @@ use uuid::Uuid;
 
 use super::change::{Journal, change, check, check_comment, check_not_archived, check_revision, journal, touch};
 use super::metadata::{check_rules, note_metadata};
-use super::{ActOn, App, MetadataChanges, OpContext, SlaChanges, VisibilityChanges, version};
+use super::{ActOn, App, MetadataChanges, OpContext, SlaChanges, UseTemplate, VisibilityChanges, version};
 use crate::auth::Authorized;
 use crate::auth::policy::grant::{Archive, Edit, ManageMetadata, Read};
 use crate::domain::paging::{Page, PageRequest};
 use crate::domain::{
-    Datasource, DatasourceStatus, DesiredState, EventType, ManagedBy, Metadata, Quota, State, check_description,
-    check_name, now,
+    Datasource, DatasourceStatus, DesiredState, EventType, ManagedBy, Metadata, Quota, State, TemplateOrigin,
+    check_description, check_name, now,
 };
 use crate::domain::{DatasourceFilter, DatasourceKey, DatasourceOrder};
 use crate::error::{Error, Problem, Result};
@@ -27,6 +27,8 @@ pub struct CreateDatasource {
     pub metadata: MetadataChanges,
     /// Present: also becomes version 1, a draft.
     pub config: Option<Value>,
+    /// In place of a configuration: makes one.
+    pub template: Option<UseTemplate>,
     pub comment: Option<String>,
 }
 
@@ -93,9 +95,18 @@ impl App {
         self.store.read(proof.scope()).await?.count_datasources(filter).await
     }
 
-    pub async fn create_datasource(&self, ctx: &OpContext, input: CreateDatasource) -> Result<Datasource> {
+    pub async fn create_datasource(&self, ctx: &OpContext, mut input: CreateDatasource) -> Result<Datasource> {
         let proof = ctx.authorize::<Edit>()?;
-        self.create(ctx, &proof, input, EventType::Created, json!({})).await
+        let Some(wanted) = input.template.take() else {
+            return self.create(ctx, &proof, input, None, EventType::Created, json!({})).await;
+        };
+        if input.config.is_some() {
+            return Err(Error::invalid("/config", "must not stand beside template, which gives a configuration too"));
+        }
+        let (config, origin) = self.fill_template(ctx, &input.connector_type, wanted).await?;
+        input.config = Some(config);
+        let payload = json!({ "template": origin });
+        self.create(ctx, &proof, input, Some(origin), EventType::Created, payload).await
     }
 
     pub async fn clone_datasource(&self, ctx: &OpContext, input: CloneDatasource) -> Result<Datasource> {
@@ -135,9 +146,10 @@ impl App {
                 rate_limit: Some(rate_limit),
             },
             config,
+            template: None,
             comment: Some(format!("cloned from {} ({})", source.name, source.id)),
         };
-        self.create(ctx, &proof, copy, EventType::Cloned, json!({ "from": source.id, "version": number })).await
+        self.create(ctx, &proof, copy, None, EventType::Cloned, json!({ "from": source.id, "version": number })).await
     }
 
     async fn create(
@@ -145,10 +157,12 @@ impl App {
         ctx: &OpContext,
         proof: &Authorized<Edit>,
         input: CreateDatasource,
+        origin: Option<TemplateOrigin>,
         event: EventType,
         payload: Value,
     ) -> Result<Datasource> {
-        let fresh = self.fresh(ctx, proof, input)?;
+        let mut fresh = self.fresh(ctx, proof, input)?;
+        fresh.row.template = origin;
         let mut tx = ctx.begin(&self.store, proof).await?;
         let row = self.insert(ctx, proof, &mut tx, fresh, event, payload).await?;
         tx.commit().await?;
@@ -196,6 +210,7 @@ impl App {
             updated_by: subject,
             archived_at: None,
             managed_by: ctx.channel.clone(),
+            template: None,
         };
         Ok(Fresh { row, config, comment: input.comment })
     }

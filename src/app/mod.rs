@@ -24,6 +24,7 @@ mod keys;
 mod lifecycle;
 mod live;
 mod metadata;
+mod metadata_item;
 mod metric;
 mod overview;
 mod quota;
@@ -34,6 +35,7 @@ mod test_run;
 mod transfer;
 mod version;
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 pub use access::{
@@ -59,6 +61,10 @@ pub use keys::{EncryptionKeys, MasterKeyState};
 pub use lifecycle::{ActOn, Publish, Rollback};
 pub use live::{WatchStream, Watched};
 pub use metadata::{METADATA_FIELDS, MetadataChanges, RollbackMetadata, SlaChanges, UpdateMetadata, VisibilityChanges};
+pub use metadata_item::{
+    CatalogItem, DeleteMetadataItem, ImportedItem, ItemReport, MetadataItemSpec, RestoreMetadataItem, SaveMetadataItem,
+    UseMapping, UseTemplate,
+};
 pub use metric::Metric;
 pub use overview::Overview;
 pub use refused::{Attempt, AttemptKind};
@@ -96,6 +102,7 @@ pub struct App {
     export_asked: Arc<tokio::sync::Notify>,
     test_slots: Arc<tokio::sync::Semaphore>,
     installation_key: Arc<tokio::sync::OnceCell<Arc<DataKey>>>,
+    items: Arc<metadata_item::MetadataItems>,
 }
 
 impl App {
@@ -114,6 +121,7 @@ impl App {
         let test_slots = Arc::new(tokio::sync::Semaphore::new(test_run::CONCURRENT_RUNS));
         let refusals = Arc::new(refused::Refusals::new(Arc::clone(&metrics)));
         let directory = Arc::new(access::Directory::new(store.clone(), retention.token_leeway));
+        let items = metadata_item::MetadataItems::new(store.clone(), metadata_item::registry(registry.connectors()));
         Self {
             store,
             keyring,
@@ -130,6 +138,7 @@ impl App {
             export_asked: Arc::default(),
             test_slots,
             installation_key: Arc::default(),
+            items: Arc::new(items),
         }
     }
 
@@ -137,6 +146,14 @@ impl App {
     #[must_use]
     pub fn signing_with(self, signer: Option<Signer>) -> Self {
         Self { signer: signer.map(Arc::new), ..self }
+    }
+
+    /// With a directory of metadata items for every organisation; it is to be read by [`App::read_item_files`].
+    #[must_use]
+    pub fn with_item_files(self, directory: Option<PathBuf>) -> Self {
+        let registry = metadata_item::registry(self.connectors());
+        let items = metadata_item::MetadataItems::new(self.store.clone(), registry).with_directory(directory);
+        Self { items: Arc::new(items), ..self }
     }
 
     pub fn connector_types(&self) -> impl Iterator<Item = &ConnectorSpec> {

@@ -16,7 +16,7 @@ use crate::registry::Plan;
 use crate::store::Tx;
 
 /// The longest configuration that is stored, as canonical JSON.
-const CONFIG_MAX: usize = 256 * 1024;
+pub(super) const CONFIG_MAX: usize = 256 * 1024;
 
 #[derive(Clone, Debug)]
 pub struct CreateVersion {

@@ -61,6 +61,8 @@ permissions! {
     Read = "datasource:read" needs Viewer over Rows,
     /// Create and edit drafts.
     Edit = "datasource:edit" needs Operator over Rows,
+    /// Save, delete and restore one's own saved views.
+    SaveViews = "view:save" needs Viewer over Rows,
     /// Run a configuration on a sample.
     Test = "datasource:test" needs Operator over Rows,
     /// Start, stop, restart and backfill.
@@ -83,6 +85,8 @@ permissions! {
     Export = "datasource:export" needs Admin over Rows,
     /// Change the governance metadata of a datasource that is or was live.
     ManageMetadata = "metadata:manage" needs Admin over Rows,
+    /// Save, delete and restore templates, and the views that all see.
+    ManageItems = "metadata_item:manage" needs Admin over Organisation,
     /// Manage grants, service accounts and their keys, and revoke tokens.
     ManageAccess = "access:manage" needs Admin over Token,
     /// Approve and reject what others ask for, and withdraw their requests.

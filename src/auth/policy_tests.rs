@@ -77,6 +77,7 @@ fn hidden(tenant: &Tenant, id: Uuid) -> Datasource {
         updated_by: "ada".into(),
         archived_at: None,
         managed_by: ManagedBy::Api,
+        template: None,
     }
 }
 

@@ -24,13 +24,23 @@ pub(super) const HELP: &str = "Examples:
 Exit codes: 0 all is as asked, 1 something differs or failed, 2 the command was wrong.";
 
 #[derive(Clone, Copy, ValueEnum)]
-enum ImportMode {
+pub(super) enum ImportMode {
     /// Create what is missing, overwrite nothing
     Bootstrap,
     /// Make what this source keeps as the tree says
     Sync,
     /// Compare as sync would, write nothing
     Check,
+}
+
+impl From<ImportMode> for Mode {
+    fn from(mode: ImportMode) -> Self {
+        match mode {
+            ImportMode::Bootstrap => Self::Bootstrap,
+            ImportMode::Sync => Self::Sync,
+            ImportMode::Check => Self::Check,
+        }
+    }
 }
 
 #[derive(Args)]
@@ -100,11 +110,7 @@ pub(super) async fn run(settings: Settings, args: ImportArgs) -> Result<ExitCode
         return usage(format!("{} does nothing in a bootstrap; add --mode sync, or --mode check", flag.0));
     }
     let options = ImportOptions {
-        mode: match args.mode {
-            ImportMode::Bootstrap => Mode::Bootstrap,
-            ImportMode::Sync => Mode::Sync,
-            ImportMode::Check => Mode::Check,
-        },
+        mode: args.mode.into(),
         dry_run: args.dry_run,
         manager,
         project: args.project.clone(),

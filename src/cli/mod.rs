@@ -5,6 +5,7 @@ mod contract;
 mod export;
 mod import;
 mod keys;
+mod metadata;
 mod migrate;
 mod quota;
 mod serve;
@@ -52,6 +53,11 @@ enum Command {
     /// Write every datasource as a YAML file
     #[command(after_help = "Example: datasource-studio export feeds")]
     Export(export::ExportArgs),
+    /// Write templates and saved views as files, or make them what files say
+    Metadata {
+        #[command(subcommand)]
+        command: metadata::Metadata,
+    },
     /// Verify or export the audit log
     Audit {
         #[command(subcommand)]
@@ -146,6 +152,10 @@ fn run(cli: Cli) -> Result<ExitCode, String> {
         Command::Export(args) => {
             logging::init(settings.node.log_format, &settings.node.log)?;
             block_on(export::run(settings, args))
+        }
+        Command::Metadata { command } => {
+            logging::init(settings.node.log_format, &settings.node.log)?;
+            return block_on(metadata::run(settings, command));
         }
         Command::Audit { command } => {
             logging::init(settings.node.log_format, &settings.node.log)?;

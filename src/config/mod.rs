@@ -11,6 +11,7 @@ mod file;
 mod graphql;
 mod http;
 mod keys;
+mod metadata;
 mod node;
 mod quota;
 mod registry;
@@ -25,6 +26,7 @@ pub use file::{apply_file, file_from, reference};
 pub use graphql::{DocumentPolicy, GraphqlSettings};
 pub use http::HttpSettings;
 pub use keys::{KeyProviderKind, KeySettings, VaultAuth};
+pub use metadata::MetadataSettings;
 pub use node::{LogFormat, NodeRole, NodeSettings, ServeSettings};
 pub use quota::QuotaSettings;
 pub use registry::{EgressRule, RegistrySettings};
@@ -52,6 +54,8 @@ pub struct Settings {
     pub quota: QuotaSettings,
     #[command(flatten)]
     pub blobs: BlobSettings,
+    #[command(flatten)]
+    pub metadata: MetadataSettings,
 }
 
 impl Settings {

@@ -41,6 +41,10 @@ pub struct QuotaSettings {
     /// API keys of an organisation
     #[arg(long, env = "STUDIO_QUOTA_API_KEYS", value_name = "N|none", default_value = "1000", global = true)]
     pub quota_api_keys: Most,
+
+    /// Templates and saved views of an organisation
+    #[arg(long, env = "STUDIO_QUOTA_METADATA_ITEMS", value_name = "N|none", default_value = "1000", global = true)]
+    pub quota_metadata_items: Most,
 }
 
 impl QuotaSettings {
@@ -52,6 +56,7 @@ impl QuotaSettings {
             Quota::RequestsPerMinute => self.quota_requests_per_minute,
             Quota::Workers => self.quota_workers,
             Quota::ApiKeys => self.quota_api_keys,
+            Quota::MetadataItems => self.quota_metadata_items,
         };
         most.0
     }

@@ -5,8 +5,8 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use super::{
-    ApprovalState, CircuitState, DatasourceStatus, DesiredState, ManagedBy, Metadata, Tenant, Timestamp, VersionState,
-    WorkerStatus,
+    ApprovalState, CircuitState, DatasourceStatus, DesiredState, ManagedBy, Metadata, TemplateOrigin, Tenant,
+    Timestamp, VersionState, WorkerStatus,
 };
 
 /// A governed feed.
@@ -31,6 +31,8 @@ pub struct Datasource {
     pub archived_at: Option<Timestamp>,
     /// Fixed at creation; only an import that adopts the datasource changes it.
     pub managed_by: ManagedBy,
+    /// What its first version was made from; fixed at creation.
+    pub template: Option<TemplateOrigin>,
 }
 
 /// Stored secret key -> the version of its value that a published configuration runs with.

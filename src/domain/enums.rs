@@ -199,7 +199,42 @@ string_enum! {
         Workers = "workers",
         /// That are neither revoked nor expired.
         ApiKeys = "api_keys",
+        /// That are active, of all types.
+        MetadataItems = "metadata_items",
     }
+}
+
+string_enum! {
+    /// What a metadata item is.
+    MetadataItemType {
+        ConnectorTemplate = "connector_template",
+        MappingTemplate = "mapping_template",
+        SavedView = "saved_view",
+    }
+}
+
+string_enum! {
+    /// Where the content of a metadata item came from.
+    MetadataItemSource {
+        /// A file: one that was imported, or one of the directory of the server.
+        Filesystem = "filesystem",
+        /// The history of the item itself: an earlier version that was restored.
+        Database = "database",
+        /// GraphQL or REST.
+        Api = "api",
+        /// The program, which ships it.
+        Migration = "migration",
+    }
+}
+
+string_enum! {
+    /// What metadata items are loaded from; the first one that has a name decides.
+    MetadataLayer { Database = "database", Registry = "registry", Filesystem = "filesystem" }
+}
+
+string_enum! {
+    /// Who sees a metadata item.
+    MetadataVisibility { Private = "private", Shared = "shared" }
 }
 
 string_enum! {

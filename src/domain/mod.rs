@@ -19,6 +19,7 @@ mod job;
 mod keys;
 mod managed_by;
 mod metadata;
+mod metadata_item;
 mod node;
 pub mod paging;
 mod place;
@@ -39,8 +40,9 @@ pub use diff::{Change, diff};
 pub use duration::{HumanDuration, parse_duration};
 pub use enums::{
     ApprovalAction, ApprovalState, ApprovalStatus, BlobKind, CircuitState, DatasourceStatus, DeadLetterScope,
-    DesiredState, DiffOp, EventType, ExportStatus, JobKind, JobStatus, Lifecycle, LogLevel, MetadataField, OnError,
-    Outcome, Quota, Role, RotationKind, RotationStatus, VersionState, WorkerStatus,
+    DesiredState, DiffOp, EventType, ExportStatus, JobKind, JobStatus, Lifecycle, LogLevel, MetadataField,
+    MetadataItemSource, MetadataItemType, MetadataLayer, MetadataVisibility, OnError, Outcome, Quota, Role,
+    RotationKind, RotationStatus, VersionState, WorkerStatus,
 };
 pub use event::{AuditEntry, Event, FieldChange};
 pub use filter::{
@@ -52,6 +54,7 @@ pub use job::{BackfillRange, Job, JobProgress, JobTask, RangeKind};
 pub use keys::{DataKeyInfo, KeyRotation, MasterKeyUse, WrappedDataKey};
 pub use managed_by::{CLIENT_HEADER, ManagedBy};
 pub use metadata::{CustomRateLimit, Metadata, MetadataRevision, RECORDS_PER_SECOND_MAX, Sla, Visibility};
+pub use metadata_item::{MetadataItem, MetadataItemFilter, MetadataItemVersion, Stamps, TemplateOrigin, TemplateUse};
 pub use node::{Node, Worker, WorkerFilter};
 pub use place::{relative_parts, safe_name};
 pub use quota::{Most, QuotaUse};

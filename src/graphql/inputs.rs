@@ -5,6 +5,7 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use super::governance::{RateLimitInput, SlaInput, VisibilityInput, clearable, visibility};
+use super::templates::UseTemplateInput;
 use super::types::{AuditOutcome, DatasourceStatus, EventType, Lifecycle};
 use crate::app::MetadataChanges;
 use crate::domain::{DatasourceFilter, DatasourceOrder, DatasourceOrderField};
@@ -155,6 +156,8 @@ pub(super) struct CreateDatasourceInput {
     rate_limit: MaybeUndefined<RateLimitInput>,
     /// A configuration; present, it becomes version 1, a draft.
     pub(super) config: Option<Json<Value>>,
+    /// A template that makes the configuration, in the place of one.
+    pub(super) template: Option<UseTemplateInput>,
     /// What to say of version 1.
     pub(super) comment: Option<String>,
 }

@@ -24,12 +24,14 @@ mod jobs;
 mod keys;
 mod live;
 mod loaders;
+mod metadata_items;
 mod mutation;
 mod prepare;
 mod query;
 mod registry;
 mod runs;
 mod subscription;
+mod templates;
 mod tokens;
 mod types;
 mod ws;
@@ -64,6 +66,7 @@ pub struct Query(
     approvals::ApprovalQuery,
     governance::GovernanceQuery,
     exports::ExportQuery,
+    metadata_items::MetadataItemQuery,
 );
 
 /// Writing.
@@ -79,6 +82,7 @@ pub struct Mutation(
     approvals::ApprovalMutation,
     governance::GovernanceMutation,
     exports::ExportMutation,
+    metadata_items::MetadataItemMutation,
 );
 
 /// Watching.
@@ -144,5 +148,11 @@ fn builder() -> SchemaBuilder<Query, Mutation, Subscription> {
         .override_output_type_description::<Plain<MetadataRevision>>("A page of earlier metadata.")
         .override_output_type_description::<Plain<governance::GovernanceViolation>>("A page of what is against rules.")
         .override_output_type_description::<Plain<jobs::Job>>("A page of jobs.")
+        .override_output_type_description::<metadata_items::MetadataItemConnection>(
+            "A page of templates or saved views.",
+        )
+        .override_output_type_description::<Plain<metadata_items::MetadataItemVersion>>(
+            "A page of the history of an item.",
+        )
         .override_output_type_description::<Plain<registry::Worker>>("A page of workers.")
 }

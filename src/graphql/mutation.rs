@@ -79,6 +79,7 @@ impl CatalogMutation {
             project: input.project,
             description: input.description,
             config: input.config.map(|c| c.0),
+            template: input.template.map(Into::into),
             comment: input.comment,
         };
         let (app, op) = (ctx.data::<App>()?, ctx.data::<OpContext>()?);

@@ -14,6 +14,8 @@ use crate::error::Problem;
 /// A hostile document gets an answer of bounded length.
 pub(super) const MOST_PROBLEMS: usize = 100;
 const LONGEST_NAME: usize = 64;
+/// What a compiled regular expression of a user may take, in bytes.
+const PATTERN_MAX: usize = 256 * 1024;
 
 /// The JSON Schema of a settings struct, without references, so that a form can be drawn from it directly.
 pub fn schema_of<T: JsonSchema>() -> Value {
@@ -41,6 +43,16 @@ impl ConfigCheck {
     pub fn new(schema: &Value) -> Self {
         let validator = jsonschema::draft202012::options().build(schema).expect("the schema of a built-in type");
         Self { schema: schema.clone(), validator }
+    }
+
+    /// Of a schema that a user wrote. Its regular expressions are matched in linear time, and are bounded.
+    pub fn of_user(schema: &Value) -> Result<Self, String> {
+        let patterns = jsonschema::PatternOptions::regex().size_limit(PATTERN_MAX).dfa_size_limit(PATTERN_MAX);
+        let options = jsonschema::draft202012::options().with_pattern_options(patterns);
+        match options.build(schema) {
+            Ok(validator) => Ok(Self { schema: schema.clone(), validator }),
+            Err(error) => Err(format!("is not a JSON Schema that can be used: {}", error.masked())),
+        }
     }
 
     /// All that the schema finds wrong, then literal secrets; pointers are relative to `config`.

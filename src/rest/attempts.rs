@@ -46,7 +46,8 @@ impl Attempted {
     pub(super) fn by(parts: &Parts, ctx: &OpContext, permission: Permission) {
         let Some(attempted) = parts.extensions.get::<Self>() else { return };
         let kind = match permission.role() {
-            Role::Viewer => AttemptKind::Read,
+            // Views are everybody's to save, and saving one is no reading.
+            Role::Viewer if permission != Permission::SaveViews => AttemptKind::Read,
             _ if parts.method == Method::GET => AttemptKind::GuardedRead,
             _ => AttemptKind::Change,
         };

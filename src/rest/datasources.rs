@@ -156,6 +156,7 @@ pub(super) async fn create(State(api): State<Api>, caller: Caller<Edit>, body: B
         project: input.project_id,
         description: input.description,
         config: input.config,
+        template: input.template.map(Into::into),
         comment: input.comment,
     };
     let effect = async {

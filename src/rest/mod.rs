@@ -27,6 +27,7 @@ mod keys;
 mod lifecycle;
 mod link;
 mod metadata;
+mod metadata_items;
 mod model;
 mod openapi;
 mod problem;
@@ -98,6 +99,11 @@ fn every_route() -> OpenApiRouter<Api> {
         .routes(handlers!(approvals::policies, approvals::set_policy))
         .routes(handlers!(governance::rules, governance::set_rules))
         .routes(handlers!(governance::violations))
+        .routes(handlers!(metadata_items::types))
+        .routes(handlers!(metadata_items::list))
+        .routes(handlers!(metadata_items::get, metadata_items::save, metadata_items::delete))
+        .routes(handlers!(metadata_items::versions))
+        .routes(handlers!(metadata_items::restore))
 }
 
 fn datasource_routes() -> OpenApiRouter<Api> {

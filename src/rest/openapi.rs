@@ -17,7 +17,10 @@ Every answer is JSON. Every refusal is `application/problem+json` (RFC 9457) wit
 under which the logs have the request.";
 
 /// Operations that compare `If-Match` with the revision of the datasource.
-const CONDITIONAL: [&str; 14] = [
+const CONDITIONAL: [&str; 17] = [
+    "saveMetadataItem",
+    "deleteMetadataItem",
+    "restoreMetadataItem",
     "updateDatasource",
     "patchDatasource",
     "archiveDatasource",
@@ -105,6 +108,7 @@ fn frame() -> OpenApi {
         ("secrets", "Values go in and never come out."),
         ("approvals", "A second person for what goes live."),
         ("metadata", "What people say of a datasource, and the rules for that."),
+        ("metadata-items", "Templates and saved views."),
         ("history", "What happened, and how it goes."),
         ("keys", "What seals the secrets."),
         ("exports", "Datasources as files, to download."),
@@ -137,7 +141,8 @@ fn complete(method: &str, operation: &mut Value) {
     let id = operation["operationId"].as_str().unwrap_or_default().to_owned();
     let parameters = operation["parameters"].as_array().cloned().unwrap_or_default();
     let of_one = parameters.iter().any(|p| {
-        p["in"] == "path" && ["id", "account", "apiKey", "grant", "approval", "export"].iter().any(|n| p["name"] == *n)
+        p["in"] == "path"
+            && ["id", "account", "apiKey", "grant", "approval", "export", "name"].iter().any(|n| p["name"] == *n)
     });
     let listed = parameters.iter().any(|p| p["name"] == "cursor");
     let tagged = operation["responses"].get("304").is_some();
@@ -145,7 +150,8 @@ fn complete(method: &str, operation: &mut Value) {
         (method == "post" && id != ONLY_ASKS && id != SHOWN_ONCE, CONDITIONAL.contains(&id.as_str()));
     let has_body = operation.get("requestBody").is_some();
     let detailed = operation["responses"].to_string().contains("DatasourceDetail")
-        || ["DatasourceMetadata", "overnanceRules"].iter().any(|name| id.contains(name));
+        || ["DatasourceMetadata", "overnanceRules"].iter().any(|name| id.contains(name))
+        || operation["responses"].to_string().contains("schemas/MetadataItem\"");
 
     let mut headers = Vec::new();
     if once {
@@ -156,8 +162,7 @@ fn complete(method: &str, operation: &mut Value) {
         ));
     }
     if conditional {
-        let about =
-            "The ETag that the caller last saw, or `*`: refused with 412 when the datasource was edited meanwhile.";
+        let about = "The ETag that the caller last saw, or `*`: refused with 412 when somebody changed it meanwhile.";
         let pattern = "^(\\*|\"[0-9]{1,18}-[0-9a-f]{12}\")$";
         headers.push(header("If-Match", about, json!({ "type": "string", "pattern": pattern })));
     }
@@ -250,6 +255,11 @@ fn example(id: &str) -> Value {
         "withdrawApproval" => json!({ "comment": "Not yet" }),
         "setApprovalPolicy" => json!({ "publish": true, "rollback": true, "approvers": 1, "expiresAfter": "72h" }),
         "createExport" => json!({ "projectId": "billing", "reason": "Before the move" }),
+        "saveMetadataItem" => json!({
+            "data": { "list": "datasources", "filter": { "tags": ["billing"] } },
+            "visibility": "private", "comment": "What billing looks at",
+        }),
+        "restoreMetadataItem" => json!({ "version": 1, "comment": "The new one shows too much" }),
         "createApiKey" => json!({ "name": "2026", "expiresAt": "2099-01-01T00:00:00Z" }),
         _ => json!({ "reason": "Maintenance" }),
     }

@@ -96,6 +96,7 @@ impl Server {
             tracing::warn!("there is no key to sign the audit log with; set STUDIO_AUDIT_SIGNING_KEY");
         }
         let app = app.signing_with(signer);
+        app.read_item_files().await;
         let first_webhook = seed(&app, &settings).await;
 
         let minter =
@@ -156,6 +157,7 @@ impl Server {
                     registry.run(),
                     app.keep_house(),
                     app.keep_rates(),
+                    app.keep_metadata_items(),
                     app.write_refusals(),
                     app.sign_audit(interval),
                     app.keyring.keep(),
@@ -248,7 +250,7 @@ fn assemble(
     let blobs = Blobs::from_settings(&settings.blobs, &settings.node.data_dir)?;
     let (metrics, inline) = (Arc::clone(metrics), settings.blobs.sample_inline_max);
     let app = App::new(store.clone(), keyring, registry.clone(), metrics, retention, quotas, limits, blobs, inline);
-    Ok((registry, app))
+    Ok((registry, app.with_item_files(settings.metadata.metadata_dir.clone())))
 }
 
 fn data_pace(settings: &Settings) -> DataPace {

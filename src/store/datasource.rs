@@ -231,6 +231,7 @@ fn active(row: &Datasource) -> ActiveModel {
         restricted: Set(!said.visibility.is_for_all()),
         sla: Set(said.sla.as_ref().map(|sla| json!(sla))),
         records_per_second: Set(said.rate_limit.map(|limit| limit.records_per_second)),
+        template: Set(row.template.as_ref().map(|template| json!(template))),
     }
     .into_active_model()
 }
@@ -256,6 +257,7 @@ impl TryFrom<Model> for Datasource {
             },
             status: row.status.parse().map_err(at)?,
             managed_by: row.managed_by.parse().map_err(at)?,
+            template: row.template.map(serde_json::from_value).transpose().map_err(|e| at(e.to_string()))?,
             id: row.id,
             tenant: Tenant { org: row.org_id.into(), project: row.project_id.into() },
             name: row.name,

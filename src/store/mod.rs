@@ -23,6 +23,7 @@ mod grant;
 pub mod idempotency;
 pub mod job;
 pub mod lease;
+pub mod metadata_item;
 mod migrate;
 pub mod node;
 pub mod quota;

@@ -10,7 +10,7 @@ use sea_orm::{
     Statement,
 };
 
-use super::entity::{api_key, datasource, org_quota, state, test_sample};
+use super::entity::{api_key, datasource, metadata_item, org_quota, state, test_sample};
 use super::{NewAudit, Store, Tx, classify, corrupt};
 use crate::auth::Actor;
 use crate::domain::{DesiredState, Most, Quota, now};
@@ -124,6 +124,12 @@ impl Tx {
                     .filter(api_key::Column::RevokedAt.is_null())
                     .filter(api_key::Column::ExpiresAt.is_null().or(api_key::Column::ExpiresAt.gt(now())));
                 return valid.count(&self.db).await.map(Some).map_err(classify);
+            }
+            Quota::MetadataItems => {
+                let active = metadata_item::Entity::find()
+                    .filter(metadata_item::Column::OrgId.eq(org))
+                    .filter(metadata_item::Column::Active.eq(true));
+                return active.count(&self.db).await.map(Some).map_err(classify);
             }
             Quota::RequestsPerMinute => return Ok(None),
         };

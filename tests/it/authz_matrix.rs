@@ -41,6 +41,13 @@ pub const MATRIX: &[(&str, &str)] = &[
     ("Mutation.rejectVersion", "admin"),
     ("Mutation.withdrawApproval", "operator"),
     ("Mutation.setApprovalPolicy", "admin"),
+    ("Query.metadataItems", "viewer"),
+    ("Query.metadataItem", "viewer"),
+    ("Query.metadataItemVersions", "viewer"),
+    ("Query.metadataItemTypes", "viewer"),
+    ("Mutation.saveMetadataItem", "viewer"),
+    ("Mutation.deleteMetadataItem", "viewer"),
+    ("Mutation.restoreMetadataItem", "viewer"),
     ("Query.accessGrants", "admin"),
     ("Mutation.grantAccess", "admin"),
     ("Mutation.revokeAccess", "admin"),
@@ -177,6 +184,9 @@ fn operations(id: &str) -> Vec<Operation> {
     let config = open_webhook(json!({ "total": "$.amount" }));
     Sdl::of_this_build().operations(&|operation, pointer| match (operation, pointer) {
         (_, "/id" | "/input/id" | "/ids/0") => Some(json!(id)),
+        // Templates are an admin's; a view of one's own is everybody's.
+        (name, "/type" | "/input/type") if name.contains("etadataItem") => Some(json!("SAVED_VIEW")),
+        ("Mutation.saveMetadataItem", "/input/data") => Some(json!({ "list": "datasources" })),
         (_, "/type" | "/input/type") => Some(json!("webhook")),
         (_, "/config" | "/input/config") => Some(config.clone()),
         // Names are unique in a project.

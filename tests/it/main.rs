@@ -19,6 +19,7 @@ mod hardening;
 mod harness;
 mod identity;
 mod layers;
+mod metadata_items;
 mod migrations;
 mod registry;
 mod rest;

@@ -83,6 +83,7 @@ impl App {
             description: Some(resource.description.clone()),
             metadata: resource.metadata.clone(),
             config: None,
+            template: None,
             comment: None,
         };
         let fresh = self.fresh(ctx, &proof, input)?;

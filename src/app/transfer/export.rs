@@ -58,14 +58,14 @@ impl App {
 
 /// The name itself where every file system takes it, and tells it apart from others; else what is left
 /// of it, and a hash.
-fn file_stem(name: &str, digits: usize) -> String {
+pub(super) fn file_stem(name: &str, digits: usize) -> String {
     let slug = slug(name);
     let device = slug.split('.').next().is_some_and(|first| RESERVED.contains(&first));
     if slug == name && !device { slug } else { hashed(name, &slug, digits) }
 }
 
 /// Small ASCII letters, digits, `-`, `_` and inner dots.
-fn slug(name: &str) -> String {
+pub(super) fn slug(name: &str) -> String {
     let letter = |c: char| match c.to_ascii_lowercase() {
         c if c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.') => c,
         _ => '-',
@@ -74,7 +74,7 @@ fn slug(name: &str) -> String {
     slug.trim_matches(['.', '-']).to_owned()
 }
 
-fn hashed(name: &str, slug: &str, digits: usize) -> String {
+pub(super) fn hashed(name: &str, slug: &str, digits: usize) -> String {
     let hash = hex::encode(Sha256::digest(name.as_bytes()));
     let hash = &hash[..digits.min(hash.len())];
     if slug.is_empty() { hash.to_owned() } else { format!("{slug}-{hash}") }

@@ -16,7 +16,7 @@ use crate::domain::{DatasourceStatus, Version, VersionState};
 use crate::mapping;
 
 pub(super) const API_VERSION: &str = "datasource.studio/v1";
-const KIND: &str = "Datasource";
+pub(super) const KIND: &str = "Datasource";
 
 /// Reads one document; what is wrong with it is among its findings.
 pub(super) fn read(file: &Arc<str>, document: &Arc<Document>) -> Resource {

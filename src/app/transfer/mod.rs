@@ -5,6 +5,7 @@ mod export;
 mod fields;
 mod governance;
 mod halcyon;
+mod items;
 mod manifest;
 mod placeholders;
 mod plan;
@@ -30,6 +31,9 @@ pub use resource::{Finding, FindingKind};
 pub use watch::Watch;
 pub use write::Exported;
 pub use yaml::Position;
+
+pub(super) use items::{FileItem, parse_items, read_items};
+pub(super) use watch::changed_files;
 
 use resource::Resource;
 use snapshot::Snapshot;

@@ -53,7 +53,7 @@ impl Action {
         }
     }
 
-    pub(super) fn writes(self) -> bool {
+    pub(in crate::app) fn writes(self) -> bool {
         matches!(self, Self::Create | Self::Update | Self::Archive)
     }
 }

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::resource::{Finding, Resource};
-use super::{halcyon, manifest, yaml};
+use super::{halcyon, items, manifest, yaml};
 
 /// The longest file that is read, in bytes.
 pub(super) const FILE_MAX: u64 = 1024 * 1024;
@@ -22,15 +22,27 @@ pub(super) struct Tree {
     pub(super) findings: Vec<Finding>,
 }
 
+/// Which files of a tree count, by how their names end.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(in crate::app) enum Files {
+    #[default]
+    Yaml,
+    YamlOrJson,
+}
+
+impl Files {
+    fn has(self, path: &Path) -> bool {
+        let json = self == Self::YamlOrJson;
+        path.extension().is_some_and(|e| e == "yaml" || e == "yml" || (json && e == "json"))
+    }
+}
+
 /// Reads files and directories, in the order of their names.
 pub(super) fn read(paths: &[PathBuf]) -> Tree {
-    let mut walk = Walk::default();
-    for path in paths {
-        walk.start(path);
-    }
-    let mut tree = Tree { resources: Vec::new(), findings: walk.findings };
-    for (path, shown) in walk.files {
-        match documents(&path, &shown) {
+    let (files, findings) = walk(paths, Files::Yaml);
+    let mut tree = Tree { resources: Vec::new(), findings };
+    for (path, shown) in files {
+        match resources(&path, &shown) {
             Ok(resources) => tree.resources.extend(resources),
             Err(finding) => tree.findings.push(finding),
         }
@@ -38,22 +50,30 @@ pub(super) fn read(paths: &[PathBuf]) -> Tree {
     tree
 }
 
-/// The files of a tree with their sizes and times: equal when nothing was written.
-pub(super) fn fingerprint(paths: &[PathBuf]) -> Vec<(PathBuf, u64, Option<std::time::SystemTime>)> {
-    let mut walk = Walk::default();
+/// The files of a tree, each with the name that it is shown by, and what could not be looked at.
+pub(super) fn walk(paths: &[PathBuf], kinds: Files) -> (Vec<(PathBuf, Arc<str>)>, Vec<Finding>) {
+    let mut walk = Walk { kinds, ..Walk::default() };
     for path in paths {
         walk.start(path);
     }
+    (walk.files, walk.findings)
+}
+
+/// The files of a tree with their sizes and times: equal when nothing was written.
+pub(in crate::app) type Fingerprint = Vec<(PathBuf, u64, Option<std::time::SystemTime>)>;
+
+pub(super) fn fingerprint(paths: &[PathBuf], kinds: Files) -> Fingerprint {
     let state = |(path, _): (PathBuf, Arc<str>)| {
         let metadata = fs::metadata(&path).ok();
         let modified = metadata.as_ref().and_then(|m| m.modified().ok());
         (path, metadata.map_or(0, |m| m.len()), modified)
     };
-    walk.files.into_iter().map(state).collect()
+    walk(paths, kinds).0.into_iter().map(state).collect()
 }
 
 #[derive(Default)]
 struct Walk {
+    kinds: Files,
     files: Vec<(PathBuf, Arc<str>)>,
     seen: BTreeSet<PathBuf>,
     findings: Vec<Finding>,
@@ -96,7 +116,7 @@ impl Walk {
                 self.directory(root, &path, &shown, depth + 1);
             } else if kind.is_symlink() {
                 self.link(root, &path, &shown);
-            } else if kind.is_file() && is_yaml(&path) {
+            } else if kind.is_file() && self.kinds.has(&path) {
                 self.file(path, &shown);
             }
         }
@@ -109,9 +129,9 @@ impl Walk {
             Ok(target) if !target.starts_with(root) => {
                 self.complain(shown, "is a link that leads out of the tree; it is not followed".to_owned());
             }
-            Ok(target) if target.is_file() && is_yaml(path) => self.file(target, shown),
+            Ok(target) if target.is_file() && self.kinds.has(path) => self.file(target, shown),
             Ok(_) => {}
-            Err(error) if is_yaml(path) => self.complain(shown, format!("cannot be read: {error}")),
+            Err(error) if self.kinds.has(path) => self.complain(shown, format!("cannot be read: {error}")),
             Err(_) => {}
         }
     }
@@ -131,16 +151,18 @@ impl Walk {
     }
 }
 
-fn is_yaml(path: &Path) -> bool {
-    path.extension().is_some_and(|e| e == "yaml" || e == "yml")
+/// The documents of one file.
+pub(super) fn documents(path: &Path, shown: &Arc<str>) -> Result<Vec<yaml::Document>, Finding> {
+    let text = text(path).map_err(|message| Finding::of_file(shown, None, message))?;
+    yaml::parse(&text).map_err(|(at, message)| Finding::of_file(shown, at, message))
 }
 
-fn documents(path: &Path, shown: &Arc<str>) -> Result<Vec<Resource>, Finding> {
-    let text = text(path).map_err(|message| Finding::of_file(shown, None, message))?;
-    let documents = yaml::parse(&text).map_err(|(at, message)| Finding::of_file(shown, at, message))?;
+fn resources(path: &Path, shown: &Arc<str>) -> Result<Vec<Resource>, Finding> {
     let mut resources = Vec::new();
-    for document in documents.into_iter().map(Arc::new) {
-        if halcyon::is_plugin(&document.value) {
+    for document in documents(path, shown)?.into_iter().map(Arc::new) {
+        if items::is_item(&document.value) {
+            // A tree may hold both; each import takes its own.
+        } else if halcyon::is_plugin(&document.value) {
             resources.extend(halcyon::read(shown, &document));
         } else if document.value.get("apiVersion").is_some() {
             resources.push(manifest::read(shown, &document));

@@ -9,7 +9,8 @@ use tokio::sync::Notify;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::{ImportOptions, Progress, Report, read};
+use super::read::{self, Files, Fingerprint};
+use super::{ImportOptions, Progress, Report};
 use crate::app::{App, OpContext};
 use crate::error::Result;
 
@@ -44,7 +45,7 @@ impl App {
         while !stop.is_cancelled() {
             // Made anew each time: a watcher goes deaf when its directory is replaced.
             let _watcher = watcher(&watch.paths, &changed);
-            let now = fingerprint(&watch.paths).await;
+            let now = fingerprint(&watch.paths, Files::Yaml).await;
             if Instant::now() >= due || seen != now {
                 let done = self.import(ctx, &watch.paths, &watch.options, progress).await;
                 seen = now;
@@ -60,9 +61,28 @@ impl App {
     }
 }
 
-async fn fingerprint(paths: &[PathBuf]) -> Option<Vec<(PathBuf, u64, Option<std::time::SystemTime>)>> {
+/// Waits for a change of files, and for the end of its burst; at the latest for `poll`, as not every file system tells.
+/// `seen` is how the files were, and is how they are.
+pub(in crate::app) async fn changed_files(paths: &[PathBuf], poll: Duration, seen: &mut Option<Fingerprint>) {
+    let changed = Arc::new(Notify::new());
+    let never = CancellationToken::new();
+    loop {
+        let _watcher = watcher(paths, &changed);
+        let now = fingerprint(paths, Files::YamlOrJson).await;
+        if *seen != now {
+            *seen = now;
+            return;
+        }
+        tokio::select! {
+            () = changed.notified() => quiet(&changed, &never).await,
+            () = tokio::time::sleep(poll) => {}
+        }
+    }
+}
+
+async fn fingerprint(paths: &[PathBuf], kinds: Files) -> Option<Fingerprint> {
     let paths = paths.to_vec();
-    tokio::task::spawn_blocking(move || read::fingerprint(&paths)).await.ok()
+    tokio::task::spawn_blocking(move || read::fingerprint(&paths, kinds)).await.ok()
 }
 
 async fn quiet(changed: &Notify, stop: &CancellationToken) {

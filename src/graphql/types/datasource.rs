@@ -16,6 +16,7 @@ use crate::graphql::grants::AccessGrant;
 use crate::graphql::guard::HasRole;
 use crate::graphql::inputs::EventPageArgs;
 use crate::graphql::loaders::Loaders;
+use crate::graphql::templates::DatasourceTemplate;
 
 use std::sync::Arc;
 
@@ -117,6 +118,11 @@ impl Datasource {
     /// Who keeps it as it is: `ui`, `api`, or `git:` and the name of the source that it was imported from.
     async fn managed_by(&self) -> String {
         self.0.managed_by.to_string()
+    }
+
+    /// The templates that it was created from; null when it was not.
+    async fn template(&self) -> Option<DatasourceTemplate> {
+        self.0.template.clone().map(Into::into)
     }
 
     /// When it was created.

@@ -341,6 +341,54 @@ mirror! {
 }
 
 mirror! {
+    /// What a metadata item is.
+    MetadataItemType of domain::MetadataItemType {
+        /// A configuration with placeholders, from which datasources are created.
+        ConnectorTemplate,
+        /// The mapping of a configuration, with placeholders.
+        MappingTemplate,
+        /// A filter, an order and columns of a list.
+        SavedView,
+    }
+}
+
+mirror! {
+    /// Where the content of a metadata item came from.
+    MetadataItemSource of domain::MetadataItemSource {
+        /// A file: one that was imported, or one of the directory of the server.
+        Filesystem,
+        /// The history of the item: an earlier version that was restored.
+        Database,
+        /// GraphQL or REST.
+        Api,
+        /// The program, which ships it.
+        Migration,
+    }
+}
+
+mirror! {
+    /// What metadata items are loaded from; the first one that has a name decides.
+    MetadataLayer of domain::MetadataLayer {
+        /// What the organisation stored.
+        Database,
+        /// What the program ships.
+        Registry,
+        /// The directory of the server.
+        Filesystem,
+    }
+}
+
+mirror! {
+    /// Who sees a metadata item.
+    MetadataVisibility of domain::MetadataVisibility {
+        /// Its owner, and admins.
+        Private,
+        /// Everybody in the organisation.
+        Shared,
+    }
+}
+
+mirror! {
     /// How far a key rotation is.
     RotationStatus of domain::RotationStatus {
         /// It goes on, or waits for its next try.

@@ -14,8 +14,9 @@ pub(super) use datasource::{Datasource, DatasourceSecret};
 pub(super) use diff::{Change, DatasourceVersionDiff};
 pub(super) use enums::{
     ApprovalAction, ApprovalState, ApprovalStatus, AuditOutcome, CircuitState, DatasourceStatus, DeadLetterScope,
-    DesiredState, DiffOp, EventType, ExportStatus, JobKind, JobStatus, Lifecycle, LogLevel, MetadataField, Role,
-    RotationKind, RotationStatus, VersionState, WorkerStatus,
+    DesiredState, DiffOp, EventType, ExportStatus, JobKind, JobStatus, Lifecycle, LogLevel, MetadataField,
+    MetadataItemSource, MetadataItemType, MetadataLayer, MetadataVisibility, Role, RotationKind, RotationStatus,
+    VersionState, WorkerStatus,
 };
 pub(super) use history::{AuditEntry, DatasourceEvent};
 pub(super) use metadata::{DatasourceMetadata, MetadataRevision};

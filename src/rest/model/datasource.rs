@@ -7,6 +7,7 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::metadata::{CustomRateLimit, Sla, Visibility};
+use super::metadata_items::DatasourceTemplate;
 use super::version::DatasourceVersion;
 use super::words::{CircuitState, DatasourceStatus, DesiredState, Lifecycle, VersionState, WorkerStatus};
 use crate::app;
@@ -55,6 +56,8 @@ pub(in crate::rest) struct Datasource {
     latest_version: Option<i32>,
     /// Who keeps it as it is: `ui`, `api` or `git:` and the name of a source.
     managed_by: String,
+    /// The templates that it was created from; null when it was not.
+    template: Option<DatasourceTemplate>,
     /// The path that a webhook is posted to; null for other connector types.
     webhook_path: Option<String>,
     /// When it was created.
@@ -88,6 +91,7 @@ impl From<app::Overview> for Datasource {
         Self {
             webhook_path: (row.connector_type == "webhook").then(|| format!("/hooks/{}", row.id)),
             managed_by: row.managed_by.to_string(),
+            template: row.template.map(DatasourceTemplate::from),
             id: row.id,
             name: row.name,
             connector_type: row.connector_type,

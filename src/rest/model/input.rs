@@ -6,6 +6,7 @@ use serde_json::Value;
 use utoipa::ToSchema;
 
 use super::metadata::{CustomRateLimit, SlaPatch, VisibilityPatch, given_object, visibility};
+use super::metadata_items::{UseTemplate, maybe_object};
 use super::words::{Comment, Label, Lifecycle, Name, Tags, connector_type};
 use crate::app::MetadataChanges;
 
@@ -55,6 +56,10 @@ pub(in crate::rest) struct CreateDatasource {
     /// A configuration; present, it becomes version 1, a draft.
     #[schema(value_type = Option<Object>)]
     pub(in crate::rest) config: Option<Value>,
+    /// A template that makes the configuration, in the place of one.
+    #[serde(default, deserialize_with = "maybe_object")]
+    #[schema(value_type = Option<UseTemplate>)]
+    pub(in crate::rest) template: Option<UseTemplate>,
     /// What to say of version 1.
     #[schema(value_type = Option<Comment>)]
     pub(in crate::rest) comment: Option<String>,

@@ -12,6 +12,7 @@ mod history;
 mod input;
 mod keys;
 mod metadata;
+mod metadata_items;
 mod registry;
 mod test_run;
 mod version;
@@ -39,10 +40,16 @@ pub(super) use input::{
 };
 pub(super) use keys::{EncryptionKeys, KeyRotation, RetiredKeys, RotateKeys};
 pub(super) use metadata::{DatasourceMetadata, MetadataRevision, RollbackMetadata};
+pub(super) use metadata_items::{
+    MetadataItem, MetadataItemTypeInfo, MetadataItemVersion, RestoreMetadataItem, SaveMetadataItem,
+};
 pub(super) use registry::Registry;
 pub(super) use test_run::{TestResult, TestSample};
 pub(super) use version::{DatasourceVersion, VersionDiff};
-pub(super) use words::{ApprovalAction, ApprovalStatus, DatasourceStatus, EventType, Outcome, WorkerStatus};
+pub(super) use words::{
+    ApprovalAction, ApprovalStatus, DatasourceStatus, EventType, MetadataItemSource, MetadataLayer, Outcome,
+    WorkerStatus,
+};
 
 use serde::Serialize;
 use utoipa::ToSchema;

@@ -32,6 +32,7 @@ pub struct Model {
     pub restricted: bool,
     pub sla: Option<Json>,
     pub records_per_second: Option<i32>,
+    pub template: Option<Json>,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

@@ -22,6 +22,8 @@ pub(super) mod idempotency_key;
 pub(super) mod job;
 pub(super) mod key_rotation;
 pub(super) mod metadata_history;
+pub(super) mod metadata_item;
+pub(super) mod metadata_item_version;
 pub(super) mod migration_history;
 pub(super) mod node;
 pub(super) mod org;

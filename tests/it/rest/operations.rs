@@ -42,14 +42,15 @@ impl Operation {
 
     /// Whether it is about something that a new datasource does not have.
     pub fn names_a_part(&self) -> bool {
-        ["{job}", "{letter}", "{account}", "{apiKey}", "{grant}", "{approval}", "{export}"]
+        ["{job}", "{letter}", "{account}", "{apiKey}", "{grant}", "{approval}", "{export}", "{name}"]
             .iter()
             .any(|part| self.path.contains(part))
     }
 
     /// A call that a caller with the role may make.
     pub fn call(&self, client: &Client, id: &str) -> Call {
-        let values = [("{id}", id), ("{version}", "1"), ("{other}", "2"), ("{key}", "spare"), ("{type}", "webhook")];
+        let values = [("{id}", id), ("{version}", "1"), ("{other}", "2"), ("{key}", "spare")];
+        let kind = if self.path.contains("/metadata/") { "saved_view" } else { "webhook" };
         let none = uuid::Uuid::nil().to_string();
         let values = values.into_iter().chain([
             ("{job}", none.as_str()),
@@ -60,6 +61,8 @@ impl Operation {
             ("{export}", none.as_str()),
             ("{apiKey}", "0123456789abcdef"),
             ("{jti}", "sample"),
+            ("{name}", "sample"),
+            ("{type}", kind),
         ]);
         let path = values.fold(self.path.clone(), |path, (name, value)| path.replace(name, value));
         assert!(!path.contains('{'), "{path}: give its parameter a value here");
@@ -103,6 +106,8 @@ impl Operation {
             "rejectVersion" => json!({ "comment": "sample" }),
             // As without a policy, but for the number: nothing needs approval afterwards either.
             "setApprovalPolicy" => json!({ "approvers": 2 }),
+            "saveMetadataItem" => json!({ "data": { "list": "datasources" } }),
+            "restoreMetadataItem" => json!({ "version": 1 }),
             "setDatasourceLogLevel" => json!({ "level": "info" }),
             other => panic!("{other} needs a body: give it one here"),
         };

@@ -4,6 +4,7 @@ mod access;
 mod approvals;
 mod exports;
 mod governance;
+mod metadata_items;
 mod pairs;
 mod refusals;
 
@@ -74,11 +75,12 @@ fn every_operation_of_either_api_has_its_equal_in_the_other() {
 }
 
 fn pairs() -> impl Iterator<Item = &'static Pair> {
-    PAIRS.iter().chain(access::PAIRS).chain(approvals::PAIRS).chain(governance::PAIRS).chain(exports::PAIRS)
+    let features = [access::PAIRS, approvals::PAIRS, governance::PAIRS, exports::PAIRS, metadata_items::PAIRS];
+    PAIRS.iter().chain(features.into_iter().flatten())
 }
 
 fn absent() -> impl Iterator<Item = &'static Pair> {
-    access::ABSENT.iter().chain(approvals::ABSENT).chain(exports::ABSENT)
+    access::ABSENT.iter().chain(approvals::ABSENT).chain(exports::ABSENT).chain(metadata_items::ABSENT)
 }
 
 /// How one side went: the code of its refusal, or its result.
@@ -114,11 +116,17 @@ async fn by_rest(client: &Client, pair: &Pair, id: &str) -> Outcome {
 /// GraphQL's enum values as REST spells them.
 fn in_words(value: Value) -> Value {
     const WORDS: [&str; 8] = ["status", "state", "approval", "role", "op", "outcome", "desired", "lifecycle"];
+    // Keys that hold other texts as well.
+    const SOMETIMES: [&str; 4] = ["type", "source", "layer", "visibility"];
+    let is_word = |key: &str, text: &str| {
+        let upper = text.bytes().all(|b| b.is_ascii_uppercase() || b == b'_');
+        WORDS.contains(&key) || (SOMETIMES.contains(&key) && upper)
+    };
     match value {
         Value::Object(map) => map
             .into_iter()
             .map(|(key, value)| match value {
-                Value::String(word) if WORDS.contains(&key.as_str()) => (key, json!(word.to_lowercase())),
+                Value::String(word) if is_word(&key, &word) => (key, json!(word.to_lowercase())),
                 other => (key, in_words(other)),
             })
             .collect::<Map<_, _>>()

@@ -1,0 +1,3 @@
+ALTER TABLE datasources DROP COLUMN template;
+DROP TABLE metadata_item_versions;
+DROP TABLE metadata_items;
