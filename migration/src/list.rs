@@ -28,6 +28,7 @@ pub static MIGRATIONS: &[Migration] = &[
     migration!("011_revocation_end": "up.postgres" "down.postgres"),
     migration!("012_approvals": "up" "up.postgres" "down"),
     migration!("013_governance": "up" "up.postgres" "down"),
+    migration!("014_notifications": "up" "up.postgres" "down" "down.postgres"),
     migration!("015_metadata_items": "up" "up.postgres" "up.sqlite" "down"),
     migration!("016_contract": "up.postgres" "down.postgres"),
     migration!("S001_codes": "up.postgres" "down.postgres"),

@@ -21,6 +21,8 @@ pub struct Retention {
     pub interval: Duration,
     /// How long a token is still accepted after its `exp`, and its revocation kept.
     pub token_leeway: Duration,
+    /// How long notifications are kept that were delivered or given up.
+    pub notifications: Duration,
 }
 
 impl App {
@@ -53,14 +55,27 @@ impl App {
 
     async fn tidy(&self) -> Result<()> {
         // None waits for the others to succeed.
-        let (letters, keys, approvals, blobs) =
-            tokio::join!(self.forget_dead_letters(), self.forget_requests(), self.end_approvals(), self.forget_blobs());
-        letters.and(keys).and(approvals).and(blobs)
+        let (letters, keys, approvals, blobs, notifications) = tokio::join!(
+            self.forget_dead_letters(),
+            self.forget_requests(),
+            self.end_approvals(),
+            self.forget_blobs(),
+            self.forget_notifications()
+        );
+        letters.and(keys).and(approvals).and(blobs).and(notifications)
     }
 
     async fn end_approvals(&self) -> Result<()> {
         for _ in 0..self.store.expire_approvals(now()).await? {
             self.metrics.lifecycle_event(EventType::ApprovalExpired);
+        }
+        Ok(())
+    }
+
+    async fn forget_notifications(&self) -> Result<()> {
+        let forgotten = self.store.forget_notifications(now() - self.retention.notifications).await?;
+        if forgotten > 0 {
+            tracing::debug!(forgotten, "forgot old notifications");
         }
         Ok(())
     }

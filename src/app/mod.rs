@@ -26,6 +26,7 @@ mod live;
 mod metadata;
 mod metadata_item;
 mod metric;
+mod notification;
 mod overview;
 mod quota;
 mod refused;
@@ -66,6 +67,10 @@ pub use metadata_item::{
     UseMapping, UseTemplate,
 };
 pub use metric::Metric;
+pub use notification::{
+    CreateNotificationEndpoint, NewSigningSecret, RecoverNotifications, RotateNotificationSecret,
+    UpdateNotificationEndpoint,
+};
 pub use overview::Overview;
 pub use refused::{Attempt, AttemptKind};
 pub use secret::{DeleteSecret, SecretChange, SetSecret};

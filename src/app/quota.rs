@@ -95,6 +95,7 @@ fn exceeded(quota: Quota, limit: u64, wanted: u64) -> Error {
         Quota::RequestsPerMinute => "send less in a minute",
         Quota::ApiKeys => "revoke one that is not needed",
         Quota::MetadataItems => "delete one that is not needed",
+        Quota::NotificationEndpoints => "delete one that is not needed",
     };
     let message = format!(
         "the quota {quota} of your organisation is {limit}, and this would make it {wanted}; {remedy}, or ask who runs \

@@ -270,7 +270,7 @@ impl App {
         Ok(())
     }
 
-    async fn data_key(&self, proof: &Authorized<ManageSecrets>) -> Result<Arc<DataKey>> {
+    pub(super) async fn data_key(&self, proof: &Authorized<ManageSecrets>) -> Result<Arc<DataKey>> {
         let org = proof.scope().org_id();
         let active = self.store.read(proof.scope()).await?.active_data_key().await?;
         let wrapped = match active {

@@ -95,6 +95,8 @@ permissions! {
     ManageApprovals = "approval:manage" needs Admin over Token,
     /// Say what governance metadata must be like.
     ManageGovernance = "governance:manage" needs Admin over Organisation,
+    /// Say who is told of changes, and see and repeat what was sent.
+    ManageNotifications = "notification:manage" needs Admin over Organisation,
     /// Read the audit log.
     ReadAudit = "audit:read" needs Admin over Rows,
 }

@@ -13,6 +13,7 @@ mod http;
 mod keys;
 mod metadata;
 mod node;
+mod notification;
 mod quota;
 mod registry;
 
@@ -28,6 +29,7 @@ pub use http::HttpSettings;
 pub use keys::{KeyProviderKind, KeySettings, VaultAuth};
 pub use metadata::MetadataSettings;
 pub use node::{LogFormat, NodeRole, NodeSettings, ServeSettings};
+pub use notification::NotificationSettings;
 pub use quota::QuotaSettings;
 pub use registry::{EgressRule, RegistrySettings};
 
@@ -56,6 +58,8 @@ pub struct Settings {
     pub blobs: BlobSettings,
     #[command(flatten)]
     pub metadata: MetadataSettings,
+    #[command(flatten)]
+    pub notification: NotificationSettings,
 }
 
 impl Settings {
@@ -71,6 +75,13 @@ impl Settings {
             ("--dead-letter-retention", "STUDIO_DEAD_LETTER_RETENTION", registry.dead_letter_retention),
             ("--housekeeping-interval", "STUDIO_HOUSEKEEPING_INTERVAL", registry.housekeeping_interval),
             ("--reconcile-interval", "STUDIO_RECONCILE_INTERVAL", registry.reconcile_interval),
+            ("--notification-timeout", "STUDIO_NOTIFICATION_TIMEOUT", self.notification.notification_timeout),
+            (
+                "--notification-disable-after",
+                "STUDIO_NOTIFICATION_DISABLE_AFTER",
+                self.notification.notification_disable_after,
+            ),
+            ("--notification-retention", "STUDIO_NOTIFICATION_RETENTION", self.notification.notification_retention),
         ];
         if let Some((flag, variable, _)) = durations.iter().find(|(_, _, d)| d.0.is_zero()) {
             return Err(format!("{flag} ({variable}) must be longer than 0s"));

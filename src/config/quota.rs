@@ -45,6 +45,16 @@ pub struct QuotaSettings {
     /// Templates and saved views of an organisation
     #[arg(long, env = "STUDIO_QUOTA_METADATA_ITEMS", value_name = "N|none", default_value = "1000", global = true)]
     pub quota_metadata_items: Most,
+
+    /// Endpoints of notifications of an organisation
+    #[arg(
+        long,
+        env = "STUDIO_QUOTA_NOTIFICATION_ENDPOINTS",
+        value_name = "N|none",
+        default_value = "50",
+        global = true
+    )]
+    pub quota_notification_endpoints: Most,
 }
 
 impl QuotaSettings {
@@ -57,6 +67,7 @@ impl QuotaSettings {
             Quota::Workers => self.quota_workers,
             Quota::ApiKeys => self.quota_api_keys,
             Quota::MetadataItems => self.quota_metadata_items,
+            Quota::NotificationEndpoints => self.quota_notification_endpoints,
         };
         most.0
     }

@@ -172,6 +172,17 @@ string_enum! {
 }
 
 string_enum! {
+    /// What became of a message to an endpoint.
+    NotificationStatus {
+        /// Waits for its next attempt.
+        Pending = "pending",
+        Delivered = "delivered",
+        /// As often as it was to be tried.
+        Failed = "failed",
+    }
+}
+
+string_enum! {
     /// What happens to a record that cannot be mapped or delivered.
     OnError { DeadLetter = "dead_letter", Skip = "skip", Stop = "stop" }
 }
@@ -201,6 +212,7 @@ string_enum! {
         ApiKeys = "api_keys",
         /// That are active, of all types.
         MetadataItems = "metadata_items",
+        NotificationEndpoints = "notification_endpoints",
     }
 }
 

@@ -21,6 +21,7 @@ mod managed_by;
 mod metadata;
 mod metadata_item;
 mod node;
+mod notification;
 pub mod paging;
 mod place;
 mod quota;
@@ -41,8 +42,8 @@ pub use duration::{HumanDuration, parse_duration};
 pub use enums::{
     ApprovalAction, ApprovalState, ApprovalStatus, BlobKind, CircuitState, DatasourceStatus, DeadLetterScope,
     DesiredState, DiffOp, EventType, ExportStatus, JobKind, JobStatus, Lifecycle, LogLevel, MetadataField,
-    MetadataItemSource, MetadataItemType, MetadataLayer, MetadataVisibility, OnError, Outcome, Quota, Role,
-    RotationKind, RotationStatus, VersionState, WorkerStatus,
+    MetadataItemSource, MetadataItemType, MetadataLayer, MetadataVisibility, NotificationStatus, OnError, Outcome,
+    Quota, Role, RotationKind, RotationStatus, VersionState, WorkerStatus,
 };
 pub use event::{AuditEntry, Event, FieldChange};
 pub use filter::{
@@ -56,6 +57,10 @@ pub use managed_by::{CLIENT_HEADER, ManagedBy};
 pub use metadata::{CustomRateLimit, Metadata, MetadataRevision, RECORDS_PER_SECOND_MAX, Sla, Visibility};
 pub use metadata_item::{MetadataItem, MetadataItemFilter, MetadataItemVersion, Stamps, TemplateOrigin, TemplateUse};
 pub use node::{Node, Worker, WorkerFilter};
+pub use notification::{
+    EventMessage, NotificationAttempt, NotificationDelivery, NotificationDeliveryFilter, NotificationEndpoint,
+    NotificationFilter, NotificationSecretInfo, NotificationSubject, TEST_TYPE, message_type, test_message,
+};
 pub use place::{relative_parts, safe_name};
 pub use quota::{Most, QuotaUse};
 pub use record::{Record, StableId};

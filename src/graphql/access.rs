@@ -242,7 +242,7 @@ impl AccessQuery {
     #[graphql(directive = HasRole::apply(Permission::ManageAccess))]
     async fn service_accounts(&self, ctx: &Context<'_>) -> Result<Vec<ServiceAccount>> {
         let (app, op) = (ctx.data::<App>()?, ctx.data::<OpContext>()?);
-        let all = app.service_accounts(op).await.shaped(ctx)?;
+        let all = Box::pin(app.service_accounts(op)).await.shaped(ctx)?;
         Ok(all.into_iter().map(ServiceAccount).collect())
     }
 }
@@ -263,7 +263,7 @@ impl AccessMutation {
         let input = app::RevokeToken { jti: input.jti, expires_at: input.expires_at, reason: input.reason };
         let (app, op) = (ctx.data::<App>()?, ctx.data::<OpContext>()?);
         let domain::RevokedToken { jti, expires_at, reason, revoked_at, revoked_by } =
-            app.revoke_token(op, input).await.shaped(ctx)?;
+            Box::pin(app.revoke_token(op, input)).await.shaped(ctx)?;
         Ok(RevokeTokenPayload { token: RevokedToken { jti, expires_at, reason, revoked_at, revoked_by } })
     }
 
@@ -282,7 +282,7 @@ impl AccessMutation {
             reason: input.reason,
         };
         let (app, op) = (ctx.data::<App>()?, ctx.data::<OpContext>()?);
-        let made = app.create_service_account(op, input).await.shaped(ctx)?;
+        let made = Box::pin(app.create_service_account(op, input)).await.shaped(ctx)?;
         Ok(ServiceAccountPayload { service_account: ServiceAccount(made) })
     }
 
@@ -296,7 +296,7 @@ impl AccessMutation {
         let id = uuid("/id", &input.id).shaped(ctx)?;
         let input = app::SetServiceAccountDisabled { id, disabled: input.disabled, reason: input.reason };
         let (app, op) = (ctx.data::<App>()?, ctx.data::<OpContext>()?);
-        let done = app.set_service_account_disabled(op, input).await.shaped(ctx)?;
+        let done = Box::pin(app.set_service_account_disabled(op, input)).await.shaped(ctx)?;
         Ok(ServiceAccountPayload { service_account: ServiceAccount(done) })
     }
 
@@ -316,7 +316,7 @@ impl AccessMutation {
             reason: input.reason,
         };
         let (app, op) = (ctx.data::<App>()?, ctx.data::<OpContext>()?);
-        let made = app.create_api_key(op, input).await.shaped(ctx)?;
+        let made = Box::pin(app.create_api_key(op, input)).await.shaped(ctx)?;
         Ok(CreateApiKeyPayload { key: api_key::reveal(&made.text), api_key: ApiKey(made.key) })
     }
 
@@ -328,7 +328,7 @@ impl AccessMutation {
         #[graphql(desc = "The key.")] input: RevokeApiKeyInput,
     ) -> Result<ApiKeyPayload> {
         let (app, op) = (ctx.data::<App>()?, ctx.data::<OpContext>()?);
-        let done = app.revoke_api_key(op, &input.id, input.reason.as_deref()).await.shaped(ctx)?;
+        let done = Box::pin(app.revoke_api_key(op, &input.id, input.reason.as_deref())).await.shaped(ctx)?;
         Ok(ApiKeyPayload { api_key: ApiKey(done) })
     }
 }

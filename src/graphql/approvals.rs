@@ -334,7 +334,7 @@ impl ApprovalQuery {
         };
         let page = PageRequest::relay(first, after.as_deref(), None, None).shaped(ctx)?;
         let (app, op) = (ctx.data::<App>()?, ctx.data::<OpContext>()?);
-        let found = app.approvals(op, &filter, &page).await.shaped(ctx)?;
+        let found = Box::pin(app.approvals(op, &filter, &page)).await.shaped(ctx)?;
         Ok(edges(found, EmptyFields, |approval| approval.id, Approval))
     }
 
@@ -342,7 +342,7 @@ impl ApprovalQuery {
     #[graphql(directive = HasRole::apply(Permission::AskApproval))]
     async fn approval_policies(&self, ctx: &Context<'_>) -> Result<Vec<ApprovalPolicy>> {
         let (app, op) = (ctx.data::<App>()?, ctx.data::<OpContext>()?);
-        let all = app.approval_policies(op).await.shaped(ctx)?;
+        let all = Box::pin(app.approval_policies(op)).await.shaped(ctx)?;
         Ok(all.into_iter().map(ApprovalPolicy).collect())
     }
 }
@@ -367,7 +367,7 @@ impl ApprovalMutation {
             comment: input.comment,
         };
         let (app, op) = (ctx.data::<App>()?, ctx.data::<OpContext>()?);
-        app.request_approval(op, input).await.shaped(ctx).map(Into::into)
+        Box::pin(app.request_approval(op, input)).await.shaped(ctx).map(Into::into)
     }
 
     /// Agrees to a request of somebody else, for a version or a secret. The value of a secret counts with the last
@@ -381,7 +381,7 @@ impl ApprovalMutation {
         let id = uuid("/id", &input.id).shaped(ctx)?;
         let input = Decide { id, verdict: Verdict::Approve, comment: input.comment };
         let (app, op) = (ctx.data::<App>()?, ctx.data::<OpContext>()?);
-        app.decide(op, input).await.shaped(ctx).map(Into::into)
+        Box::pin(app.decide(op, input)).await.shaped(ctx).map(Into::into)
     }
 
     /// Refuses a request of somebody else, which ends it.
@@ -394,7 +394,7 @@ impl ApprovalMutation {
         let id = uuid("/id", &input.id).shaped(ctx)?;
         let input = Decide { id, verdict: Verdict::Reject, comment: Some(input.comment) };
         let (app, op) = (ctx.data::<App>()?, ctx.data::<OpContext>()?);
-        app.decide(op, input).await.shaped(ctx).map(Into::into)
+        Box::pin(app.decide(op, input)).await.shaped(ctx).map(Into::into)
     }
 
     /// Takes a request back. That of somebody else needs the role ADMIN.
@@ -407,7 +407,7 @@ impl ApprovalMutation {
         let id = uuid("/id", &input.id).shaped(ctx)?;
         let input = app::WithdrawApproval { id, comment: input.comment };
         let (app, op) = (ctx.data::<App>()?, ctx.data::<OpContext>()?);
-        app.withdraw_approval(op, input).await.shaped(ctx).map(Into::into)
+        Box::pin(app.withdraw_approval(op, input)).await.shaped(ctx).map(Into::into)
     }
 
     /// Says what needs a second person, in the organisation or in one project.
@@ -428,7 +428,7 @@ impl ApprovalMutation {
             reason: input.reason,
         };
         let (app, op) = (ctx.data::<App>()?, ctx.data::<OpContext>()?);
-        let policy = app.set_approval_policy(op, input).await.shaped(ctx)?;
+        let policy = Box::pin(app.set_approval_policy(op, input)).await.shaped(ctx)?;
         Ok(ApprovalPolicyPayload { policy: ApprovalPolicy(policy) })
     }
 }

@@ -19,7 +19,7 @@ impl TotalCount {
     /// How many datasources the filter matches in all. Counted only when asked for.
     async fn total_count(&self, ctx: &Context<'_>) -> Result<u64> {
         let (app, op) = (ctx.data::<App>()?, ctx.data::<OpContext>()?);
-        app.count_datasources(op, &self.filter).await.shaped(ctx)
+        Box::pin(app.count_datasources(op, &self.filter)).await.shaped(ctx)
     }
 }
 

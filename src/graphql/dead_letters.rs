@@ -100,7 +100,7 @@ impl DeadLetterCount {
     /// How many dead letters the filter matches in all. Counted only when asked for.
     async fn total_count(&self, ctx: &Context<'_>) -> Result<u64> {
         let (app, op) = (ctx.data::<App>()?, ctx.data::<OpContext>()?);
-        app.count_dead_letters(op, self.datasource_id, &self.filter).await.shaped(ctx)
+        Box::pin(app.count_dead_letters(op, self.datasource_id, &self.filter)).await.shaped(ctx)
     }
 }
 
@@ -210,7 +210,7 @@ impl DeadLetterQuery {
         let filter = DeadLetterFilterInput::checked(filter).shaped(ctx)?;
         let page = PageRequest::relay(first, after.as_deref(), last, before.as_deref()).shaped(ctx)?;
         let (app, op) = (ctx.data::<App>()?, ctx.data::<OpContext>()?);
-        let rows = app.dead_letters(op, datasource_id, &filter, &page).await.shaped(ctx)?;
+        let rows = Box::pin(app.dead_letters(op, datasource_id, &filter, &page)).await.shaped(ctx)?;
         Ok(edges(rows, DeadLetterCount { datasource_id, filter }, |letter| letter.id, DeadLetter))
     }
 }
@@ -229,7 +229,9 @@ impl DeadLetterMutation {
     ) -> Result<DeadLetterPayload> {
         let id = uuid("/id", &input.id).shaped(ctx)?;
         let (app, op) = (ctx.data::<App>()?, ctx.data::<OpContext>()?);
-        let letter = app.edit_dead_letter(op, id, None, &input.payload.0, input.reason.as_deref()).await.shaped(ctx)?;
+        let letter = Box::pin(app.edit_dead_letter(op, id, None, &input.payload.0, input.reason.as_deref()))
+            .await
+            .shaped(ctx)?;
         Ok(DeadLetterPayload { dead_letter: DeadLetter(letter) })
     }
 
@@ -242,7 +244,7 @@ impl DeadLetterMutation {
     ) -> Result<JobPayload> {
         let batch = batch(&input.id, input.filter, input.reason).shaped(ctx)?;
         let (app, op) = (ctx.data::<App>()?, ctx.data::<OpContext>()?);
-        app.replay_dead_letters(op, batch).await.shaped(ctx).map(JobPayload::from)
+        Box::pin(app.replay_dead_letters(op, batch)).await.shaped(ctx).map(JobPayload::from)
     }
 
     /// Forgets dead letters for good.
@@ -254,7 +256,7 @@ impl DeadLetterMutation {
     ) -> Result<DiscardDeadLettersPayload> {
         let batch = batch(&input.id, input.filter, input.reason).shaped(ctx)?;
         let (app, op) = (ctx.data::<App>()?, ctx.data::<OpContext>()?);
-        let discarded = app.discard_dead_letters(op, batch).await.shaped(ctx)?;
+        let discarded = Box::pin(app.discard_dead_letters(op, batch)).await.shaped(ctx)?;
         Ok(DiscardDeadLettersPayload { discarded })
     }
 }

@@ -89,7 +89,7 @@ impl ExportQuery {
     #[graphql(directive = HasRole::apply(Permission::Export))]
     async fn exports(&self, ctx: &Context<'_>) -> Result<Vec<Export>> {
         let (app, op) = (ctx.data::<App>()?, ctx.data::<OpContext>()?);
-        let exports = app.exports(op).await.shaped(ctx)?;
+        let exports = Box::pin(app.exports(op)).await.shaped(ctx)?;
         Ok(exports.into_iter().map(Into::into).collect())
     }
 
@@ -98,7 +98,7 @@ impl ExportQuery {
     async fn export(&self, ctx: &Context<'_>, #[graphql(desc = "Its id.")] id: ID) -> Result<Option<Export>> {
         let id = uuid("/id", &id).shaped(ctx)?;
         let (app, op) = (ctx.data::<App>()?, ctx.data::<OpContext>()?);
-        Ok(app.export_of(op, id).await.shaped(ctx)?.map(Into::into))
+        Ok(Box::pin(app.export_of(op, id)).await.shaped(ctx)?.map(Into::into))
     }
 }
 
@@ -116,7 +116,7 @@ impl ExportMutation {
     ) -> Result<CreateExportPayload> {
         let (app, op) = (ctx.data::<App>()?, ctx.data::<OpContext>()?);
         let request = app::CreateExport { project: input.project, reason: input.reason };
-        let export = app.create_export(op, request).await.shaped(ctx)?;
+        let export = Box::pin(app.create_export(op, request)).await.shaped(ctx)?;
         Ok(CreateExportPayload { export: export.into() })
     }
 }

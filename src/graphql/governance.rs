@@ -285,7 +285,7 @@ impl GovernanceQuery {
     #[graphql(directive = HasRole::apply(Permission::Read))]
     async fn governance_rules(&self, ctx: &Context<'_>) -> Result<GovernanceRules> {
         let (app, op) = (ctx.data::<App>()?, ctx.data::<OpContext>()?);
-        app.governance_rules(op).await.shaped(ctx).map(GovernanceRules)
+        Box::pin(app.governance_rules(op)).await.shaped(ctx).map(GovernanceRules)
     }
 
     /// Datasources whose metadata the rules of today would refuse, by id.
@@ -298,7 +298,7 @@ impl GovernanceQuery {
     ) -> Result<Plain<GovernanceViolation>> {
         let page = PageRequest::relay(first, after.as_deref(), None, None).shaped(ctx)?;
         let (app, op) = (ctx.data::<App>()?, ctx.data::<OpContext>()?);
-        let found = app.governance_violations(op, &page).await.shaped(ctx)?;
+        let found = Box::pin(app.governance_violations(op, &page)).await.shaped(ctx)?;
         Ok(edges(found, EmptyFields, |found| found.datasource_id, GovernanceViolation::from))
     }
 
@@ -314,7 +314,7 @@ impl GovernanceQuery {
         let id = uuid("/id", &id).shaped(ctx)?;
         let page = PageRequest::relay(first, after.as_deref(), None, None).shaped(ctx)?;
         let (app, op) = (ctx.data::<App>()?, ctx.data::<OpContext>()?);
-        let found = app.metadata_history(op, id, &page).await.shaped(ctx)?;
+        let found = Box::pin(app.metadata_history(op, id, &page)).await.shaped(ctx)?;
         Ok(edges(found, EmptyFields, |kept| kept.revision, MetadataRevision::from))
     }
 }
@@ -334,7 +334,7 @@ impl GovernanceMutation {
         #[graphql(desc = "The rules.")] input: SetGovernanceRulesInput,
     ) -> Result<GovernanceRulesPayload> {
         let (app, op) = (ctx.data::<App>()?, ctx.data::<OpContext>()?);
-        let rules = app.set_governance_rules(op, input.into()).await.shaped(ctx)?;
+        let rules = Box::pin(app.set_governance_rules(op, input.into())).await.shaped(ctx)?;
         Ok(GovernanceRulesPayload { rules: GovernanceRules(rules) })
     }
 
@@ -353,6 +353,6 @@ impl GovernanceMutation {
             reason: input.reason,
         };
         let (app, op) = (ctx.data::<App>()?, ctx.data::<OpContext>()?);
-        app.rollback_metadata(op, input).await.shaped(ctx).map(payload)
+        Box::pin(app.rollback_metadata(op, input)).await.shaped(ctx).map(payload)
     }
 }

@@ -131,7 +131,7 @@ impl GrantQuery {
     #[graphql(directive = HasRole::apply(Permission::ManageAccess))]
     async fn access_grants(&self, ctx: &Context<'_>) -> Result<Vec<AccessGrant>> {
         let (app, op) = (ctx.data::<App>()?, ctx.data::<OpContext>()?);
-        let all = app.access_grants(op).await.shaped(ctx)?;
+        let all = Box::pin(app.access_grants(op)).await.shaped(ctx)?;
         Ok(all.into_iter().map(AccessGrant).collect())
     }
 }
@@ -158,7 +158,7 @@ impl GrantMutation {
             reason: input.reason,
         };
         let (app, op) = (ctx.data::<App>()?, ctx.data::<OpContext>()?);
-        let grant = app.grant_access(op, input).await.shaped(ctx)?;
+        let grant = Box::pin(app.grant_access(op, input)).await.shaped(ctx)?;
         Ok(AccessGrantPayload { grant: AccessGrant(grant) })
     }
 
@@ -171,7 +171,7 @@ impl GrantMutation {
     ) -> Result<AccessGrantPayload> {
         let id = uuid("/id", &input.id).shaped(ctx)?;
         let (app, op) = (ctx.data::<App>()?, ctx.data::<OpContext>()?);
-        let grant = app.revoke_access(op, id, input.reason.as_deref()).await.shaped(ctx)?;
+        let grant = Box::pin(app.revoke_access(op, id, input.reason.as_deref())).await.shaped(ctx)?;
         Ok(AccessGrantPayload { grant: AccessGrant(grant) })
     }
 }

@@ -187,7 +187,7 @@ impl JobQuery {
     async fn job(&self, ctx: &Context<'_>, #[graphql(desc = "Its id.")] id: ID) -> Result<Option<Job>> {
         let id = uuid("/id", &id).shaped(ctx)?;
         let (app, op) = (ctx.data::<App>()?, ctx.data::<OpContext>()?);
-        Ok(app.job(op, id).await.shaped(ctx)?.map(Job))
+        Ok(Box::pin(app.job(op, id)).await.shaped(ctx)?.map(Job))
     }
 
     /// The jobs of a datasource, newest first.
@@ -204,7 +204,7 @@ impl JobQuery {
         let id = uuid("/id", &id).shaped(ctx)?;
         let page = PageRequest::relay(first, after.as_deref(), last, before.as_deref()).shaped(ctx)?;
         let (app, op) = (ctx.data::<App>()?, ctx.data::<OpContext>()?);
-        let rows = app.jobs(op, id, &page).await.shaped(ctx)?;
+        let rows = Box::pin(app.jobs(op, id, &page)).await.shaped(ctx)?;
         Ok(edges(rows, async_graphql::connection::EmptyFields, |job| job.id, Job))
     }
 }
@@ -228,7 +228,7 @@ impl JobMutation {
             reason: input.reason,
         };
         let (app, op) = (ctx.data::<App>()?, ctx.data::<OpContext>()?);
-        app.backfill(op, backfill).await.shaped(ctx).map(JobPayload::from)
+        Box::pin(app.backfill(op, backfill)).await.shaped(ctx).map(JobPayload::from)
     }
 
     /// Ends a job; what it delivered so far stays delivered.
@@ -240,7 +240,7 @@ impl JobMutation {
     ) -> Result<JobPayload> {
         let id = uuid("/id", &input.id).shaped(ctx)?;
         let (app, op) = (ctx.data::<App>()?, ctx.data::<OpContext>()?);
-        app.cancel_job(op, id, input.reason.as_deref()).await.shaped(ctx).map(JobPayload::from)
+        Box::pin(app.cancel_job(op, id, input.reason.as_deref())).await.shaped(ctx).map(JobPayload::from)
     }
 }
 
@@ -258,7 +258,7 @@ impl JobSubscription {
     ) -> Result<impl Stream<Item = Result<Job>> + use<>> {
         let id = uuid("/id", &id).shaped(ctx)?;
         let (app, op) = (ctx.data::<App>()?, ctx.data::<OpContext>()?);
-        let jobs = app.follow_job(op, id).await.shaped(ctx)?;
+        let jobs = Box::pin(app.follow_job(op, id)).await.shaped(ctx)?;
         let request_id = op.request_id.clone();
         Ok(jobs.map(move |job| job.map(Job).map_err(|e| shape(&e, &request_id))))
     }

@@ -153,7 +153,7 @@ impl KeyQuery {
     #[graphql(directive = HasRole::apply(Permission::ManageKeys))]
     async fn encryption_keys(&self, ctx: &Context<'_>) -> Result<EncryptionKeys> {
         let (app, op) = (ctx.data::<App>()?, ctx.data::<OpContext>()?);
-        app.encryption_keys(op).await.shaped(ctx).map(Into::into)
+        Box::pin(app.encryption_keys(op)).await.shaped(ctx).map(Into::into)
     }
 }
 
@@ -171,7 +171,7 @@ impl KeyMutation {
         #[graphql(desc = "What is to move.")] input: RotateKeysInput,
     ) -> Result<RotateKeysPayload> {
         let (app, op) = (ctx.data::<App>()?, ctx.data::<OpContext>()?);
-        let rotation = app.rotate_keys(op, input.kind.into(), input.reason.as_deref()).await.shaped(ctx)?;
+        let rotation = Box::pin(app.rotate_keys(op, input.kind.into(), input.reason.as_deref())).await.shaped(ctx)?;
         Ok(RotateKeysPayload { rotation: rotation.into() })
     }
 
@@ -183,7 +183,7 @@ impl KeyMutation {
         #[graphql(desc = "Why.")] input: RetireKeysInput,
     ) -> Result<RetireKeysPayload> {
         let (app, op) = (ctx.data::<App>()?, ctx.data::<OpContext>()?);
-        let retired = app.retire_keys(op, input.reason.as_deref()).await.shaped(ctx)?;
+        let retired = Box::pin(app.retire_keys(op, input.reason.as_deref())).await.shaped(ctx)?;
         Ok(RetireKeysPayload { retired: retired.into_iter().map(|key| key.id.into()).collect() })
     }
 }

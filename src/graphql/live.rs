@@ -111,7 +111,10 @@ impl LiveMutation {
         let span = parse_duration(&input.duration).map_err(|e| Error::invalid("/duration", e)).shaped(ctx)?;
         let (app, op) = (ctx.data::<App>()?, ctx.data::<OpContext>()?);
         let level = input.level.into();
-        app.set_log_level(op, id, level, span, input.reason.as_deref()).await.shaped(ctx).map(super::mutation::payload)
+        Box::pin(app.set_log_level(op, id, level, span, input.reason.as_deref()))
+            .await
+            .shaped(ctx)
+            .map(super::mutation::payload)
     }
 }
 
@@ -129,7 +132,7 @@ impl LiveSubscription {
     ) -> Result<impl Stream<Item = RecordSample> + use<>> {
         let id = uuid("/id", &id).shaped(ctx)?;
         let (app, op) = (ctx.data::<App>()?, ctx.data::<OpContext>()?);
-        Ok(app.watch_records(op, id).await.shaped(ctx)?.map(RecordSample::from))
+        Ok(Box::pin(app.watch_records(op, id)).await.shaped(ctx)?.map(RecordSample::from))
     }
 
     /// What the workers of a datasource log from now on: at most 20 lines a second.

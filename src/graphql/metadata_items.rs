@@ -268,7 +268,8 @@ impl MetadataItemQuery {
         };
         let page = PageRequest::relay(first, after.as_deref(), None, None).shaped(ctx)?;
         let (app, op) = (ctx.data::<App>()?, ctx.data::<OpContext>()?);
-        let (found, total_count) = app.metadata_items(op, item_type.into(), &filter, &page).await.shaped(ctx)?;
+        let (found, total_count) =
+            Box::pin(app.metadata_items(op, item_type.into(), &filter, &page)).await.shaped(ctx)?;
         Ok(edges(found, ItemTotal { total_count }, |found| found.item.name.clone(), MetadataItem))
     }
 
@@ -281,7 +282,7 @@ impl MetadataItemQuery {
         #[graphql(desc = "Its name.")] name: String,
     ) -> Result<Option<MetadataItem>> {
         let (app, op) = (ctx.data::<App>()?, ctx.data::<OpContext>()?);
-        Ok(app.metadata_item(op, item_type.into(), &name).await.shaped(ctx)?.map(MetadataItem))
+        Ok(Box::pin(app.metadata_item(op, item_type.into(), &name)).await.shaped(ctx)?.map(MetadataItem))
     }
 
     /// Every content that an item had, newest first, also of one that was deleted.
@@ -296,7 +297,7 @@ impl MetadataItemQuery {
     ) -> Result<Plain<MetadataItemVersion>> {
         let page = PageRequest::relay(first, after.as_deref(), None, None).shaped(ctx)?;
         let (app, op) = (ctx.data::<App>()?, ctx.data::<OpContext>()?);
-        let (found, _) = app.metadata_item_versions(op, item_type.into(), &name, &page).await.shaped(ctx)?;
+        let (found, _) = Box::pin(app.metadata_item_versions(op, item_type.into(), &name, &page)).await.shaped(ctx)?;
         Ok(edges(found, EmptyFields, |content| content.version, MetadataItemVersion::from))
     }
 
@@ -338,7 +339,7 @@ impl MetadataItemMutation {
             comment: input.comment,
         };
         let (app, op) = (ctx.data::<App>()?, ctx.data::<OpContext>()?);
-        app.save_metadata_item(op, input).await.shaped(ctx).map(Into::into)
+        Box::pin(app.save_metadata_item(op, input)).await.shaped(ctx).map(Into::into)
     }
 
     /// Deletes what is stored. Its history stays, and a file or what the program ships of this name counts again.
@@ -355,7 +356,7 @@ impl MetadataItemMutation {
             reason: input.reason,
         };
         let (app, op) = (ctx.data::<App>()?, ctx.data::<OpContext>()?);
-        app.delete_metadata_item(op, input).await.shaped(ctx).map(Into::into)
+        Box::pin(app.delete_metadata_item(op, input)).await.shaped(ctx).map(Into::into)
     }
 
     /// Makes an earlier content the newest one, also of an item that was deleted.
@@ -373,6 +374,6 @@ impl MetadataItemMutation {
             comment: input.comment,
         };
         let (app, op) = (ctx.data::<App>()?, ctx.data::<OpContext>()?);
-        app.restore_metadata_item(op, input).await.shaped(ctx).map(Into::into)
+        Box::pin(app.restore_metadata_item(op, input)).await.shaped(ctx).map(Into::into)
     }
 }

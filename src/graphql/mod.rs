@@ -26,6 +26,7 @@ mod live;
 mod loaders;
 mod metadata_items;
 mod mutation;
+mod notifications;
 mod prepare;
 mod query;
 mod registry;
@@ -46,7 +47,7 @@ pub use http::{refusal, routes};
 
 use self::connection::Plain;
 use self::documents::Documents;
-use self::types::{AuditEntry, DatasourceEvent, DatasourceVersion, MetadataRevision};
+use self::types::{AuditEntry, DatasourceEvent, DatasourceVersion, MetadataRevision, NotificationDelivery};
 use crate::app::App;
 use crate::config::{DocumentPolicy, GraphqlSettings};
 use crate::telemetry::Metrics;
@@ -67,6 +68,7 @@ pub struct Query(
     governance::GovernanceQuery,
     exports::ExportQuery,
     metadata_items::MetadataItemQuery,
+    notifications::NotificationQuery,
 );
 
 /// Writing.
@@ -83,6 +85,7 @@ pub struct Mutation(
     governance::GovernanceMutation,
     exports::ExportMutation,
     metadata_items::MetadataItemMutation,
+    notifications::NotificationMutation,
 );
 
 /// Watching.
@@ -147,6 +150,7 @@ fn builder() -> SchemaBuilder<Query, Mutation, Subscription> {
         .override_output_type_description::<Plain<approvals::Approval>>("A page of requests for approval.")
         .override_output_type_description::<Plain<MetadataRevision>>("A page of earlier metadata.")
         .override_output_type_description::<Plain<governance::GovernanceViolation>>("A page of what is against rules.")
+        .override_output_type_description::<Plain<NotificationDelivery>>("A page of notifications.")
         .override_output_type_description::<Plain<jobs::Job>>("A page of jobs.")
         .override_output_type_description::<metadata_items::MetadataItemConnection>(
             "A page of templates or saved views.",

@@ -83,7 +83,7 @@ impl CatalogMutation {
             comment: input.comment,
         };
         let (app, op) = (ctx.data::<App>()?, ctx.data::<OpContext>()?);
-        app.create_datasource(op, input).await.shaped(ctx).map(payload)
+        Box::pin(app.create_datasource(op, input)).await.shaped(ctx).map(payload)
     }
 
     /// Edits what describes a datasource. Its configuration changes by versions. Governance metadata of a datasource
@@ -104,7 +104,7 @@ impl CatalogMutation {
             reason: input.reason,
         };
         let (app, op) = (ctx.data::<App>()?, ctx.data::<OpContext>()?);
-        app.update_datasource(op, input).await.shaped(ctx).map(payload)
+        Box::pin(app.update_datasource(op, input)).await.shaped(ctx).map(payload)
     }
 
     /// Changes the governance metadata of a datasource, also of what is live: what is absent stays, null clears. What
@@ -123,7 +123,7 @@ impl CatalogMutation {
             reason: input.reason,
         };
         let (app, op) = (ctx.data::<App>()?, ctx.data::<OpContext>()?);
-        app.update_metadata(op, input).await.shaped(ctx).map(payload)
+        Box::pin(app.update_metadata(op, input)).await.shaped(ctx).map(payload)
     }
 
     /// Stops a datasource and hides it. Its history stays, and its name becomes free.
@@ -135,7 +135,7 @@ impl CatalogMutation {
     ) -> Result<DatasourcePayload> {
         let id = uuid("/id", &input.id).shaped(ctx)?;
         let (app, op) = (ctx.data::<App>()?, ctx.data::<OpContext>()?);
-        let done = app.archive_datasource(op, id, input.expected_revision, input.reason.as_deref()).await;
+        let done = Box::pin(app.archive_datasource(op, id, input.expected_revision, input.reason.as_deref())).await;
         done.shaped(ctx).map(payload)
     }
 
@@ -148,7 +148,7 @@ impl CatalogMutation {
     ) -> Result<DatasourcePayload> {
         let id = uuid("/id", &input.id).shaped(ctx)?;
         let (app, op) = (ctx.data::<App>()?, ctx.data::<OpContext>()?);
-        app.restore_datasource(op, act_on(id, input)).await.shaped(ctx).map(payload)
+        Box::pin(app.restore_datasource(op, act_on(id, input))).await.shaped(ctx).map(payload)
     }
 
     /// Creates a datasource from another one's description and configuration, without its secrets.
@@ -161,7 +161,7 @@ impl CatalogMutation {
         let id = uuid("/id", &input.id).shaped(ctx)?;
         let input = app::CloneDatasource { id, name: input.name, project: input.project, version: input.version };
         let (app, op) = (ctx.data::<App>()?, ctx.data::<OpContext>()?);
-        app.clone_datasource(op, input).await.shaped(ctx).map(payload)
+        Box::pin(app.clone_datasource(op, input)).await.shaped(ctx).map(payload)
     }
 
     /// Stores a configuration as a new draft, if it is valid.
@@ -178,7 +178,7 @@ impl CatalogMutation {
             expected_revision: input.expected_revision,
         };
         let (app, op) = (ctx.data::<App>()?, ctx.data::<OpContext>()?);
-        let (row, version) = app.create_version(op, input).await.shaped(ctx)?;
+        let (row, version) = Box::pin(app.create_version(op, input)).await.shaped(ctx)?;
         Ok(version_payload(row, version))
     }
 
@@ -196,7 +196,7 @@ impl CatalogMutation {
             expected_revision: input.expected_revision,
         };
         let (app, op) = (ctx.data::<App>()?, ctx.data::<OpContext>()?);
-        let (row, version) = app.publish(op, input).await.shaped(ctx)?;
+        let (row, version) = Box::pin(app.publish(op, input)).await.shaped(ctx)?;
         Ok(version_payload(row, version))
     }
 
@@ -215,7 +215,7 @@ impl CatalogMutation {
             repin_secrets: input.repin_secrets,
         };
         let (app, op) = (ctx.data::<App>()?, ctx.data::<OpContext>()?);
-        let (row, version) = app.rollback(op, input).await.shaped(ctx)?;
+        let (row, version) = Box::pin(app.rollback(op, input)).await.shaped(ctx)?;
         Ok(version_payload(row, version))
     }
 
@@ -249,7 +249,7 @@ impl CatalogMutation {
             save_sample_as: input.save_sample_as,
         };
         let (app, op) = (ctx.data::<App>()?, ctx.data::<OpContext>()?);
-        let run = app.test(op, request).await.shaped(ctx)?;
+        let run = Box::pin(app.test(op, request)).await.shaped(ctx)?;
         Ok(TestDatasourcePayload { run: run.into() })
     }
 
@@ -262,7 +262,7 @@ impl CatalogMutation {
     ) -> Result<CheckDatasourcePayload> {
         let id = uuid("/id", &input.id).shaped(ctx)?;
         let (app, op) = (ctx.data::<App>()?, ctx.data::<OpContext>()?);
-        app.check_source(op, CheckRequest { id, version: input.version }).await.shaped(ctx).map(Into::into)
+        Box::pin(app.check_source(op, CheckRequest { id, version: input.version })).await.shaped(ctx).map(Into::into)
     }
 
     /// Asks for the published version to run.
@@ -274,7 +274,7 @@ impl CatalogMutation {
     ) -> Result<DatasourcePayload> {
         let id = uuid("/id", &input.id).shaped(ctx)?;
         let (app, op) = (ctx.data::<App>()?, ctx.data::<OpContext>()?);
-        app.start(op, act_on(id, input)).await.shaped(ctx).map(payload)
+        Box::pin(app.start(op, act_on(id, input))).await.shaped(ctx).map(payload)
     }
 
     /// Asks for the worker to drain and stop.
@@ -286,7 +286,7 @@ impl CatalogMutation {
     ) -> Result<DatasourcePayload> {
         let id = uuid("/id", &input.id).shaped(ctx)?;
         let (app, op) = (ctx.data::<App>()?, ctx.data::<OpContext>()?);
-        app.stop(op, act_on(id, input)).await.shaped(ctx).map(payload)
+        Box::pin(app.stop(op, act_on(id, input))).await.shaped(ctx).map(payload)
     }
 
     /// Asks for a fresh worker of the same version.
@@ -298,7 +298,7 @@ impl CatalogMutation {
     ) -> Result<DatasourcePayload> {
         let id = uuid("/id", &input.id).shaped(ctx)?;
         let (app, op) = (ctx.data::<App>()?, ctx.data::<OpContext>()?);
-        app.restart(op, act_on(id, input)).await.shaped(ctx).map(payload)
+        Box::pin(app.restart(op, act_on(id, input))).await.shaped(ctx).map(payload)
     }
 
     /// Gives a secret a value, the first one or a new one.
@@ -318,7 +318,7 @@ impl CatalogMutation {
             reason: input.reason,
         };
         let (app, op) = (ctx.data::<App>()?, ctx.data::<OpContext>()?);
-        let done = app.set_secret(op, input).await.shaped(ctx)?;
+        let done = Box::pin(app.set_secret(op, input)).await.shaped(ctx)?;
         Ok(DatasourceSecretPayload {
             datasource: Datasource(done.datasource),
             secret: done.secret.into(),
@@ -337,7 +337,7 @@ impl CatalogMutation {
         let id = uuid("/id", &input.id).shaped(ctx)?;
         let input = app::DeleteSecret { id, key: input.key, force: input.force, reason: input.reason };
         let (app, op) = (ctx.data::<App>()?, ctx.data::<OpContext>()?);
-        let (row, secret) = app.delete_secret(op, input).await.shaped(ctx)?;
+        let (row, secret) = Box::pin(app.delete_secret(op, input)).await.shaped(ctx)?;
         let (datasource, secret) = (Datasource(row), secret.into());
         Ok(DatasourceSecretPayload { datasource, secret, repin_required: false, approval: None })
     }
@@ -351,7 +351,7 @@ impl CatalogMutation {
     ) -> Result<DatasourcePayload> {
         let id = uuid("/id", &input.id).shaped(ctx)?;
         let (app, op) = (ctx.data::<App>()?, ctx.data::<OpContext>()?);
-        app.repin_secrets(op, act_on(id, input)).await.shaped(ctx).map(payload)
+        Box::pin(app.repin_secrets(op, act_on(id, input))).await.shaped(ctx).map(payload)
     }
 }
 

@@ -18,6 +18,9 @@ use super::{Gateway, cost, tokens};
 use crate::app::OpContext;
 use crate::error::{Error, ErrorCode};
 
+/// Longest document, in bytes: variables may be as long as a request.
+const DOCUMENT_MAX: usize = 262_144;
+
 /// How many operations one socket takes at a time.
 pub(super) const OPERATIONS_MAX: usize = 100;
 /// How many answers of one stream wait for who reads them.
@@ -42,8 +45,9 @@ impl Gateway {
         };
         let resolved = self.0.documents.resolve(&mut request);
         resolved.map_err(|error| Box::new(refused(&error, &ctx.request_id)))?;
-        if request.query.len() > self.0.limits.graphql_max_body {
-            let message = format!("the document is longer than {} bytes", self.0.limits.graphql_max_body);
+        let longest = self.0.limits.graphql_max_body.min(DOCUMENT_MAX);
+        if request.query.len() > longest {
+            let message = format!("the document is longer than {longest} bytes; send values as variables");
             return Err(refuse(refusal(ErrorCode::QueryTooComplex, message)));
         }
         let tokens = self.0.limits.graphql_max_tokens;

@@ -49,7 +49,7 @@ impl CatalogQuery {
         let order = DatasourceOrderInput::or_default(order_by);
         let page = PageRequest::relay(first, after.as_deref(), last, before.as_deref()).shaped(ctx)?;
         let (app, op) = (ctx.data::<App>()?, ctx.data::<OpContext>()?);
-        let rows = app.datasources(op, &filter, order, &page).await.shaped(ctx)?;
+        let rows = Box::pin(app.datasources(op, &filter, order, &page)).await.shaped(ctx)?;
         Ok(edges(rows, TotalCount { filter }, |row| order.key(row), Datasource))
     }
 
@@ -98,7 +98,7 @@ impl CatalogQuery {
         let id = uuid("/id", &id).shaped(ctx)?;
         let span = parse_duration(&window).map_err(|e| Error::invalid("/window", e)).shaped(ctx)?;
         let (app, op) = (ctx.data::<App>()?, ctx.data::<OpContext>()?);
-        let metrics = app.datasource_metrics(op, id, span).await.shaped(ctx)?;
+        let metrics = Box::pin(app.datasource_metrics(op, id, span)).await.shaped(ctx)?;
         Ok(metrics.into_iter().map(|m| DatasourceMetric::new(m, window.clone())).collect())
     }
 
@@ -111,7 +111,7 @@ impl CatalogQuery {
     ) -> Result<Vec<TestSample>> {
         let id = uuid("/id", &id).shaped(ctx)?;
         let (app, op) = (ctx.data::<App>()?, ctx.data::<OpContext>()?);
-        Ok(app.test_samples(op, id).await.shaped(ctx)?.into_iter().map(TestSample::from).collect())
+        Ok(Box::pin(app.test_samples(op, id)).await.shaped(ctx)?.into_iter().map(TestSample::from).collect())
     }
 
     /// Everything that is wrong with a configuration, without storing it; empty when it is valid.
@@ -163,7 +163,7 @@ impl CatalogQuery {
         };
         let page = PageRequest::relay(first, after.as_deref(), last, before.as_deref()).shaped(ctx)?;
         let (app, op) = (ctx.data::<App>()?, ctx.data::<OpContext>()?);
-        let rows = app.audit_log(op, &filter, &page).await.shaped(ctx)?;
+        let rows = Box::pin(app.audit_log(op, &filter, &page)).await.shaped(ctx)?;
         Ok(edges(rows, EmptyFields, |e| e.seq, AuditEntry))
     }
 
@@ -178,7 +178,7 @@ impl CatalogQuery {
     ) -> Result<DatasourceVersionDiff> {
         let id = uuid("/id", &id).shaped(ctx)?;
         let (app, op) = (ctx.data::<App>()?, ctx.data::<OpContext>()?);
-        app.diff_versions(op, id, from, to).await.shaped(ctx).map(DatasourceVersionDiff::from)
+        Box::pin(app.diff_versions(op, id, from, to)).await.shaped(ctx).map(DatasourceVersionDiff::from)
     }
 
     /// Who answers for a datasource, where it belongs and who sees it; null when there is none of this id in your organisation.
@@ -190,7 +190,7 @@ impl CatalogQuery {
     ) -> Result<Option<DatasourceMetadata>> {
         let id = uuid("/id", &id).shaped(ctx)?;
         let (app, op) = (ctx.data::<App>()?, ctx.data::<OpContext>()?);
-        Ok(app.datasource(op, id).await.shaped(ctx)?.map(DatasourceMetadata::from))
+        Ok(Box::pin(app.datasource(op, id)).await.shaped(ctx)?.map(DatasourceMetadata::from))
     }
 
     /// How the governance metadata of a datasource changed, newest first: one entry a changed field.
@@ -208,7 +208,7 @@ impl CatalogQuery {
         let id = uuid("/id", &id).shaped(ctx)?;
         let page = PageRequest::relay(first, after.as_deref(), last, before.as_deref()).shaped(ctx)?;
         let (app, op) = (ctx.data::<App>()?, ctx.data::<OpContext>()?);
-        let rows = app.metadata_audit(op, id, &page).await.shaped(ctx)?;
+        let rows = Box::pin(app.metadata_audit(op, id, &page)).await.shaped(ctx)?;
         Ok(edges(rows, EmptyFields, |e| e.seq, AuditEntry))
     }
 
@@ -235,6 +235,6 @@ pub(super) async fn event_page(ctx: &Context<'_>, id: Uuid, args: EventPageArgs)
     let page = PageRequest::relay(args.first, args.after.as_deref(), args.last, args.before.as_deref()).shaped(ctx)?;
     let types = args.types.unwrap_or_default().into_iter().map(Into::into).collect();
     let (app, op) = (ctx.data::<App>()?, ctx.data::<OpContext>()?);
-    let rows = app.events(op, &EventFilter { datasource_id: Some(id), types }, &page).await.shaped(ctx)?;
+    let rows = Box::pin(app.events(op, &EventFilter { datasource_id: Some(id), types }, &page)).await.shaped(ctx)?;
     Ok(edges(rows, EmptyFields, |e| e.seq, DatasourceEvent::from))
 }

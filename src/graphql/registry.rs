@@ -129,7 +129,7 @@ impl Registry {
     /// Every node that is known, by name.
     async fn nodes(&self, ctx: &Context<'_>) -> Result<Vec<Node>> {
         let (app, op) = (ctx.data::<App>()?, ctx.data::<OpContext>()?);
-        let nodes = app.nodes(op).await.shaped(ctx)?;
+        let nodes = Box::pin(app.nodes(op)).await.shaped(ctx)?;
         Ok(nodes.into_iter().map(|(node, workers)| Node(node, workers)).collect())
     }
 
@@ -147,7 +147,7 @@ impl Registry {
         let filter = filter.unwrap_or_default();
         let filter = WorkerFilter { node: filter.node, status: filter.status.map(Into::into) };
         let (app, op) = (ctx.data::<App>()?, ctx.data::<OpContext>()?);
-        let rows = app.workers(op, &filter, &page).await.shaped(ctx)?;
+        let rows = Box::pin(app.workers(op, &filter, &page)).await.shaped(ctx)?;
         Ok(edges(rows, EmptyFields, |worker| (worker.datasource_id, worker.slot), Worker))
     }
 }

@@ -31,7 +31,7 @@ impl CatalogSubscription {
         let after = after.map(|cursor| decode_cursor("/after", &cursor)).transpose().shaped(ctx)?;
         let types = types.unwrap_or_default().into_iter().map(Into::into).collect();
         let (app, op) = (ctx.data::<App>()?, ctx.data::<OpContext>()?);
-        let events = app.follow_events(op, EventFilter { datasource_id, types }, after).await.shaped(ctx)?;
+        let events = Box::pin(app.follow_events(op, EventFilter { datasource_id, types }, after)).await.shaped(ctx)?;
         let request_id = op.request_id.clone();
         Ok(events.map(move |event| event.map(DatasourceEvent::from).map_err(|e| shape(&e, &request_id))))
     }
@@ -48,7 +48,7 @@ impl CatalogSubscription {
         }
         let ids = ids.iter().map(|id| uuid("/ids", id)).collect::<crate::error::Result<Vec<_>>>().shaped(ctx)?;
         let (app, op) = (ctx.data::<App>()?, ctx.data::<OpContext>()?);
-        let states = app.follow_states(op, ids).await.shaped(ctx)?;
+        let states = Box::pin(app.follow_states(op, ids)).await.shaped(ctx)?;
         let request_id = op.request_id.clone();
         Ok(states.map(move |state| state.map(|s| DatasourceState(s.into())).map_err(|e| shape(&e, &request_id))))
     }

@@ -11,6 +11,7 @@ mod ingest;
 mod jobs;
 pub mod live;
 mod lookup;
+mod notify;
 mod pipeline;
 mod plan;
 mod reconcile;
@@ -35,6 +36,7 @@ use uuid::Uuid;
 
 pub use fence::{Fence, Pass};
 pub use ingest::{IngestError, Receipt};
+pub use notify::NotificationOptions;
 pub use plan::Plan;
 pub use stats::{Delivered, Stats};
 pub use supervisor::fsm::Failure;
@@ -70,6 +72,7 @@ pub struct Deps {
     /// Whether the leases of this node still hold.
     pub fence: Arc<Fence>,
     pub turns: Turns,
+    pub notifications: NotificationOptions,
 }
 
 /// Workers that use the database at once to start and to report; the others wait, and leave it to requests.
@@ -134,6 +137,10 @@ pub(crate) struct Shared {
     job_asked: Notify,
     /// Told when a key rotation was asked for on this node.
     rotation_asked: Notify,
+    /// Told when an endpoint of notifications has something to be told.
+    notification_asked: Notify,
+    /// Cancelled when nobody is told anything here any more.
+    notifications_ended: CancellationToken,
     live: live::Live,
     /// Milliseconds since the epoch of the last reconciliation that went through.
     reconciled_at: AtomicI64,
@@ -163,6 +170,8 @@ impl Registry {
             look_planned: AtomicBool::new(false),
             job_asked: Notify::new(),
             rotation_asked: Notify::new(),
+            notification_asked: Notify::new(),
+            notifications_ended: CancellationToken::new(),
             reconciled_at: AtomicI64::new(0),
         }))
     }

@@ -39,6 +39,7 @@ impl Registry {
             shared.keep_counters(),
             shared.work_on_jobs(),
             super::rotation::work(shared),
+            shared.tell_stakeholders(),
             super::live::relay(shared)
         );
     }
@@ -57,6 +58,7 @@ impl Registry {
             while drains.join_next().await.is_some() {}
             // They need the database once more, to go back to the queue.
             shared.jobs_ended.cancelled().await;
+            shared.notifications_ended.cancelled().await;
         };
         if tokio::time::timeout(grace, all).await.is_err() {
             tracing::warn!("some workers or jobs did not drain in time; what they had not acknowledged is read again");
@@ -70,6 +72,11 @@ impl Shared {
     async fn work_on_jobs(self: &Arc<Self>) {
         super::jobs::work(self).await;
         self.jobs_ended.cancel();
+    }
+
+    async fn tell_stakeholders(self: &Arc<Self>) {
+        super::notify::work(self).await;
+        self.notifications_ended.cancel();
     }
 
     async fn join(&self) {

@@ -18,7 +18,7 @@ use crate::domain::{FieldChange, KeyRotation, Outcome, RotationKind, Tenant, Wra
 use crate::error::{Error, ErrorCode, Result};
 use crate::secrets::{DataKey, INSTALLATION, SecretAddress, SecretError};
 use crate::store::NewAudit;
-use crate::store::rotation::StaleSecret;
+use crate::store::rotation::{SealedFor, StaleSecret};
 
 /// Values that move in one transaction.
 const BATCH: u64 = 25;
@@ -243,10 +243,9 @@ async fn reseal_all(deps: &Deps, rotation: &KeyRotation, target: Uuid, ttl: Dura
                 Err(error) => {
                     stuck += 1;
                     deps.metrics.secret_operation("reseal", false);
-                    tracing::warn!(datasource = %row.datasource_id, key = row.key, version = row.version, %error, "a secret cannot be moved to a new key");
-                    let text =
-                        || format!("{} version {} of datasource {}: {error}", row.key, row.version, row.datasource_id);
-                    first.get_or_insert_with(text);
+                    let place = place(row);
+                    tracing::warn!(place, %error, "a secret cannot be moved to a new key");
+                    first.get_or_insert_with(|| format!("{place}: {error}"));
                 }
             }
         }
@@ -269,12 +268,18 @@ async fn reseal_all(deps: &Deps, rotation: &KeyRotation, target: Uuid, ttl: Dura
 }
 
 fn address<'a>(org: &'a str, row: &'a StaleSecret) -> SecretAddress<'a> {
-    SecretAddress {
-        org,
-        datasource_id: row.datasource_id,
-        key: &row.key,
-        version: row.version,
-        reference: row.is_reference,
+    match &row.of {
+        SealedFor::Datasource { id, key, is_reference } => {
+            SecretAddress { org, datasource_id: *id, key, version: row.version, reference: *is_reference }
+        }
+        SealedFor::Endpoint(id) => SecretAddress::signing(org, *id, row.version),
+    }
+}
+
+fn place(row: &StaleSecret) -> String {
+    match &row.of {
+        SealedFor::Datasource { id, key, .. } => format!("{key} version {} of datasource {id}", row.version),
+        SealedFor::Endpoint(id) => format!("signing secret version {} of notification endpoint {id}", row.version),
     }
 }
 

@@ -29,6 +29,7 @@ mod link;
 mod metadata;
 mod metadata_items;
 mod model;
+mod notifications;
 mod openapi;
 mod problem;
 mod registry;
@@ -104,6 +105,13 @@ fn every_route() -> OpenApiRouter<Api> {
         .routes(handlers!(metadata_items::get, metadata_items::save, metadata_items::delete))
         .routes(handlers!(metadata_items::versions))
         .routes(handlers!(metadata_items::restore))
+        .routes(handlers!(notifications::list, notifications::create))
+        .routes(handlers!(notifications::update, notifications::delete))
+        .routes(handlers!(notifications::rotate))
+        .routes(handlers!(notifications::test))
+        .routes(handlers!(notifications::recover))
+        .routes(handlers!(notifications::deliveries))
+        .routes(handlers!(notifications::redeliver))
 }
 
 fn datasource_routes() -> OpenApiRouter<Api> {

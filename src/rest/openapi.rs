@@ -38,7 +38,7 @@ const CONDITIONAL: [&str; 17] = [
 ];
 
 /// Lists that do not say how many there are in all.
-const UNCOUNTED: [&str; 7] = [
+const UNCOUNTED: [&str; 8] = [
     "datasourceEvents",
     "datasourceJobs",
     "auditLog",
@@ -46,12 +46,16 @@ const UNCOUNTED: [&str; 7] = [
     "metadataHistory",
     "governanceViolations",
     "approvals",
+    "notificationDeliveries",
 ];
 
 /// A POST that changes nothing.
 const ONLY_ASKS: &str = "validateConfig";
-/// A POST whose answer is kept nowhere, and so cannot be repeated.
-const SHOWN_ONCE: &str = "createApiKey";
+/// Each a POST whose answer is kept nowhere, and so cannot be repeated.
+const SHOWN_ONCE: [&str; 3] = ["createApiKey", "createNotificationEndpoint", "rotateNotificationSecret"];
+
+/// What a path names that may not be there.
+const OF_ONE: [&str; 9] = ["id", "account", "apiKey", "grant", "approval", "export", "name", "endpoint", "delivery"];
 
 /// Every refusal; `complete` says which operation answers with it.
 const REFUSALS: [(u16, &str, &str); 13] = [
@@ -107,6 +111,7 @@ fn frame() -> OpenApi {
         ("delivery", "Jobs, dead letters, and what workers log."),
         ("secrets", "Values go in and never come out."),
         ("approvals", "A second person for what goes live."),
+        ("notifications", "Who is told of changes, and what became of it."),
         ("metadata", "What people say of a datasource, and the rules for that."),
         ("metadata-items", "Templates and saved views."),
         ("history", "What happened, and how it goes."),
@@ -140,14 +145,11 @@ fn bearer() -> utoipa::openapi::security::SecurityScheme {
 fn complete(method: &str, operation: &mut Value) {
     let id = operation["operationId"].as_str().unwrap_or_default().to_owned();
     let parameters = operation["parameters"].as_array().cloned().unwrap_or_default();
-    let of_one = parameters.iter().any(|p| {
-        p["in"] == "path"
-            && ["id", "account", "apiKey", "grant", "approval", "export", "name"].iter().any(|n| p["name"] == *n)
-    });
+    let of_one = parameters.iter().any(|p| p["in"] == "path" && OF_ONE.iter().any(|n| p["name"] == *n));
     let listed = parameters.iter().any(|p| p["name"] == "cursor");
     let tagged = operation["responses"].get("304").is_some();
     let (once, conditional) =
-        (method == "post" && id != ONLY_ASKS && id != SHOWN_ONCE, CONDITIONAL.contains(&id.as_str()));
+        (method == "post" && id != ONLY_ASKS && !SHOWN_ONCE.contains(&id.as_str()), CONDITIONAL.contains(&id.as_str()));
     let has_body = operation.get("requestBody").is_some();
     let detailed = operation["responses"].to_string().contains("DatasourceDetail")
         || ["DatasourceMetadata", "overnanceRules"].iter().any(|name| id.contains(name))
@@ -260,6 +262,13 @@ fn example(id: &str) -> Value {
             "visibility": "private", "comment": "What billing looks at",
         }),
         "restoreMetadataItem" => json!({ "version": 1, "comment": "The new one shows too much" }),
+        "createNotificationEndpoint" => {
+            let filter = json!({ "eventTypes": ["publish", "rollback"], "team": "billing" });
+            json!({ "url": "https://hooks.example.com/studio", "description": "Team billing", "filter": filter })
+        }
+        "updateNotificationEndpoint" => json!({ "active": true, "reason": "The receiver is back" }),
+        "rotateNotificationSecret" => json!({ "overlap": "24h", "reason": "Yearly" }),
+        "recoverNotifications" => json!({ "since": "2026-01-01T00:00:00Z", "reason": "The receiver was down" }),
         "createApiKey" => json!({ "name": "2026", "expiresAt": "2099-01-01T00:00:00Z" }),
         _ => json!({ "reason": "Maintenance" }),
     }

@@ -13,10 +13,11 @@ use super::attempts::Attempted;
 use crate::error::{Error, ErrorCode};
 
 /// What REST calls the fields of use-cases, where the names differ.
-const FIELDS: [(&str, &str); 5] = [
+const FIELDS: [(&str, &str); 6] = [
     ("/owner", "/ownerId"),
     ("/project", "/projectId"),
     ("/filter/search", "/search"),
+    ("/filter/owner", "/filter/ownerId"),
     ("/after", "/cursor"),
     ("/before", "/cursor"),
 ];

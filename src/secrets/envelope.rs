@@ -35,6 +35,16 @@ pub struct SecretAddress<'a> {
     pub reference: bool,
 }
 
+/// No key of a datasource's secret has a slash.
+const SIGNING_KEY: &str = "notification/signing";
+
+impl<'a> SecretAddress<'a> {
+    /// What signs for an endpoint of notifications.
+    pub fn signing(org: &'a str, endpoint: Uuid, version: i32) -> Self {
+        Self { org, datasource_id: endpoint, key: SIGNING_KEY, version, reference: false }
+    }
+}
+
 impl SecretAddress<'_> {
     fn associated_data(&self, data_key: Uuid) -> Vec<u8> {
         associated_data(

@@ -16,6 +16,7 @@ mod keys;
 mod local;
 mod provider;
 mod signing;
+mod standard_webhooks;
 mod vault;
 
 #[cfg(feature = "aws_kms")]
@@ -28,6 +29,7 @@ pub use keys::{Keys, is_embedded};
 pub use local::{LocalKeys, MasterKey};
 pub use provider::{KeyBytes, KeyPlace, KeyProvider, Wrapping};
 pub use signing::{PublicKey, Signer};
+pub use standard_webhooks::{SigningKey, generate_signing_secret};
 pub use vault::{Vault, VaultTransit};
 
 /// The organisation of the key that is nobody's; no token can name it.

@@ -25,7 +25,7 @@ use crate::config::HttpSettings;
 
 /// How often an idle HTTP/2 client is asked whether it is there, and how long it may take to say so.
 const PING: Duration = Duration::from_secs(20);
-const STREAMS_MAX: u32 = 250;
+const STREAMS_MAX: u32 = 100;
 
 /// A bound address.
 pub(super) struct Listener {

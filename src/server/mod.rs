@@ -31,7 +31,7 @@ use crate::error::ErrorCode;
 use crate::graphql::{EmbeddedToken, Gateway};
 use crate::mapping::SinkSection;
 use crate::rate_limit::RateLimits;
-use crate::registry::{Deps, NodeOptions, Registry, Turns, parse_sink};
+use crate::registry::{Deps, NodeOptions, NotificationOptions, Registry, Turns, parse_sink};
 use crate::secrets::{External, Keyring, Keys, Signer, is_embedded};
 use crate::sinks::SinkCatalog;
 use crate::store::{DatabaseUrl, Store, Up};
@@ -229,6 +229,11 @@ fn assemble(
             drain_grace: settings.registry.drain_grace.0,
             fence: Arc::default(),
             turns: Turns::default(),
+            notifications: NotificationOptions {
+                retry: settings.notification.notification_retry.iter().map(|wait| wait.0).collect(),
+                timeout: settings.notification.notification_timeout.0,
+                disable_after: settings.notification.notification_disable_after.0,
+            },
         },
         NodeOptions {
             name: node.into(),
@@ -243,6 +248,7 @@ fn assemble(
         dead_letters_max: settings.registry.dead_letters_max,
         interval: settings.registry.housekeeping_interval.0,
         token_leeway: settings.auth.jwt_leeway.0,
+        notifications: settings.notification.notification_retention.0,
     };
     let quotas = settings.quota.clone();
     let cost_max = settings.graphql.graphql_max_complexity;

@@ -37,7 +37,8 @@ pub(super) fn shown(scope: &Scope, id: Expr) -> Option<SimpleExpr> {
         .expr(Expr::value(1))
         .from_as(datasource::Entity, HIDDEN)
         .and_where(of(datasource::Column::Id).eq(id))
-        .and_where(of(datasource::Column::Restricted).eq(true))
+        // No parameter: else a plan that is kept could not use the index of those.
+        .and_where(of(datasource::Column::Restricted))
         .and_where(of(datasource::Column::Owner).ne(viewer.subject.as_ref()));
     if !viewer.admin_of.is_empty() {
         hidden.and_where(of(datasource::Column::ProjectId).is_not_in(viewer.admin_of.iter().map(String::as_str)));

@@ -10,7 +10,7 @@ use sea_orm::{
     Statement,
 };
 
-use super::entity::{api_key, datasource, metadata_item, org_quota, state, test_sample};
+use super::entity::{api_key, datasource, metadata_item, notification_endpoint, org_quota, state, test_sample};
 use super::{NewAudit, Store, Tx, classify, corrupt};
 use crate::auth::Actor;
 use crate::domain::{DesiredState, Most, Quota, now};
@@ -130,6 +130,10 @@ impl Tx {
                     .filter(metadata_item::Column::OrgId.eq(org))
                     .filter(metadata_item::Column::Active.eq(true));
                 return active.count(&self.db).await.map(Some).map_err(classify);
+            }
+            Quota::NotificationEndpoints => {
+                let own = notification_endpoint::Entity::find().filter(notification_endpoint::Column::OrgId.eq(org));
+                return own.count(&self.db).await.map(Some).map_err(classify);
             }
             Quota::RequestsPerMinute => return Ok(None),
         };

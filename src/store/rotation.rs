@@ -26,13 +26,23 @@ use crate::error::{Error, Result};
 /// A stored value that is sealed with an older data key.
 pub struct StaleSecret {
     pub id: Uuid,
-    pub datasource_id: Uuid,
-    pub key: String,
+    pub of: SealedFor,
     pub version: i32,
     pub data_key_id: Uuid,
     pub ciphertext: Vec<u8>,
-    /// The value is elsewhere: what is sealed says where.
-    pub is_reference: bool,
+}
+
+/// What a stored value is of.
+#[derive(Clone, Debug)]
+pub enum SealedFor {
+    Datasource {
+        id: Uuid,
+        key: String,
+        /// The value is elsewhere: what is sealed says where.
+        is_reference: bool,
+    },
+    /// It signs for this endpoint of notifications.
+    Endpoint(Uuid),
 }
 
 impl Tx {
@@ -105,8 +115,12 @@ impl Tx {
             .all(&self.db)
             .await
             .map_err(classify)?;
+        let signing = self.signing_secrets_by_key().await?;
+        let count = |uses: &[(Uuid, i64)], key: Uuid| {
+            uses.iter().find(|(id, _)| *id == key).map_or(0, |(_, n)| u64::try_from(*n).unwrap_or(0))
+        };
         let info = |row: data_key::Model| DataKeyInfo {
-            secrets: used.iter().find(|(id, _)| *id == row.id).map_or(0, |(_, n)| u64::try_from(*n).unwrap_or(0)),
+            secrets: count(&used, row.id) + count(&signing, row.id),
             id: row.id,
             provider: row.provider,
             master_key_id: row.master_key_id,
@@ -157,19 +171,26 @@ impl Tx {
         let stale = rows.into_iter().filter_map(|row| {
             Some(StaleSecret {
                 id: row.id,
-                datasource_id: row.datasource_id,
-                key: row.secret_key,
+                of: SealedFor::Datasource {
+                    id: row.datasource_id,
+                    key: row.secret_key,
+                    is_reference: row.reference.is_some(),
+                },
                 version: row.version,
                 data_key_id: row.data_key_id,
                 ciphertext: row.ciphertext?,
-                is_reference: row.reference.is_some(),
             })
         });
-        Ok(stale.collect())
+        let mut all: Vec<_> = stale.chain(self.stale_signing_secrets(current, after, limit).await?).collect();
+        // The next page begins after the last one of both.
+        all.sort_by_key(|stale| stale.id);
+        all.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
+        Ok(all)
     }
 
     pub async fn count_stale_secrets(&self, current: Uuid) -> Result<u64> {
-        secret::Entity::find().filter(self.stale(current)).count(&self.db).await.map_err(classify)
+        let secrets = secret::Entity::find().filter(self.stale(current)).count(&self.db).await.map_err(classify)?;
+        Ok(secrets + self.count_stale_signing_secrets(current).await?)
     }
 
     fn stale(&self, current: Uuid) -> Condition {
@@ -181,6 +202,9 @@ impl Tx {
 
     /// Puts the value under its new key, unless it was deleted or moved meanwhile; answers with what is stored then.
     pub async fn reseal(&self, stale: &StaleSecret, data_key: Uuid, ciphertext: Vec<u8>) -> Result<Option<Vec<u8>>> {
+        if matches!(stale.of, SealedFor::Endpoint(_)) {
+            return self.reseal_signing_secret(stale, data_key, ciphertext).await;
+        }
         let updated = secret::Entity::update_many()
             .col_expr(secret::Column::Ciphertext, Expr::value(Some(ciphertext)))
             .col_expr(secret::Column::DataKeyId, Expr::value(data_key))

@@ -89,6 +89,12 @@ families! {
         key_rotations: IntCounterVec = "key_rotations_total" { "kind", "outcome" };
         /// How much of a data migration is done, from 0 to 1; on the node that runs it.
         data_migrations: GaugeVec = "data_migration_progress" { "migration" };
+        /// Attempts to tell an endpoint of an event, by what they came to: delivered, retried or given_up.
+        notifications: IntCounterVec = "notifications_total" { "outcome" };
+        /// Seconds that receivers took to answer a notification, or that were waited for them.
+        notification_delivery: Histogram = "notification_delivery_seconds" {} in DELIVERY_BUCKETS;
+        /// Notifications of all nodes that wait to be delivered, as this node last counted them.
+        notifications_pending: IntGauge = "notifications_pending" {};
         /// Always 1; the label tells the version that runs.
         build_info: IntGaugeVec = "build_info" { "version" };
     }
@@ -127,6 +133,27 @@ impl LeaseEvent {
     }
 }
 
+/// What an attempt to tell an endpoint of an event came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Told {
+    Delivered,
+    /// It is tried again.
+    Retried,
+    GivenUp,
+}
+
+impl Told {
+    const ALL: [Self; 3] = [Self::Delivered, Self::Retried, Self::GivenUp];
+
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Delivered => "delivered",
+            Self::Retried => "retried",
+            Self::GivenUp => "given_up",
+        }
+    }
+}
+
 /// The datasources that have a handle now.
 struct Handles {
     by_id: HashMap<Uuid, Entry>,
@@ -153,6 +180,9 @@ impl Metrics {
         // A counter that is there before its first event shows the event as a change.
         for event in LeaseEvent::ALL {
             collectors.leases.with_label_values(&[event.as_str()]);
+        }
+        for told in Told::ALL {
+            collectors.notifications.with_label_values(&[told.as_str()]);
         }
         collectors.build_info.with_label_values(&[env!("CARGO_PKG_VERSION")]).set(1);
         Arc::new(Self {
@@ -318,6 +348,15 @@ impl Metrics {
     /// `operation` is a verb such as `set`, `delete` or `open`.
     pub fn secret_operation(&self, operation: &'static str, ok: bool) {
         self.collectors.secrets.with_label_values(&[operation, if ok { "ok" } else { "error" }]).inc();
+    }
+
+    pub fn notification(&self, told: Told, took: Duration) {
+        self.collectors.notifications.with_label_values(&[told.as_str()]).inc();
+        self.collectors.notification_delivery.observe(took.as_secs_f64());
+    }
+
+    pub fn notifications_pending(&self, count: u64) {
+        self.collectors.notifications_pending.set(i64::try_from(count).unwrap_or(i64::MAX));
     }
 
     pub fn refused(&self, code: ErrorCode) {

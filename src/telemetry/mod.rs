@@ -10,5 +10,5 @@ mod tests;
 
 pub use datasource::{DatasourceMetrics, RecordOutcome};
 pub use families::Family;
-pub use metrics::{LeaseEvent, Metrics};
+pub use metrics::{LeaseEvent, Metrics, Told};
 pub use rate::{DecayedMean, DecayedRate, TIME_CONSTANT};

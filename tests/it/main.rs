@@ -21,6 +21,7 @@ mod identity;
 mod layers;
 mod metadata_items;
 mod migrations;
+mod notifications;
 mod registry;
 mod rest;
 mod schema;

@@ -117,7 +117,7 @@ impl Viewer {
     /// What the organisation may have at most, and what it has.
     async fn quotas(&self, ctx: &Context<'_>) -> Result<Vec<QuotaUse>> {
         let (app, op) = (ctx.data::<App>()?, ctx.data::<OpContext>()?);
-        Ok(app.quotas(op).await.shaped(ctx)?.into_iter().map(QuotaUse::from).collect())
+        Ok(Box::pin(app.quotas(op)).await.shaped(ctx)?.into_iter().map(QuotaUse::from).collect())
     }
 
     /// Whether you may do something, such as `datasource:publish`: on this datasource, or without one on any at all.
@@ -132,7 +132,7 @@ impl Viewer {
             named.copied().ok_or_else(|| Error::invalid("/permission", "is no permission; `permissions` names some"));
         let id = datasource.map(|id| uuid("/datasource", &id)).transpose().shaped(ctx)?;
         let (app, op) = (ctx.data::<App>()?, ctx.data::<OpContext>()?);
-        app.may(op, named.shaped(ctx)?, id).await.shaped(ctx)
+        Box::pin(app.may(op, named.shaped(ctx)?, id)).await.shaped(ctx)
     }
 
     /// Everything that the token allows, by name.

@@ -175,7 +175,7 @@ impl Datasource {
     ) -> Result<Plain<DatasourceVersion>> {
         let page = PageRequest::relay(first, after.as_deref(), None, None).shaped(ctx)?;
         let (app, op) = (ctx.data::<App>()?, ctx.data::<OpContext>()?);
-        let versions = app.versions(op, self.0.id, &page).await.shaped(ctx)?;
+        let versions = Box::pin(app.versions(op, self.0.id, &page)).await.shaped(ctx)?;
         let fields = async_graphql::connection::EmptyFields;
         Ok(edges(versions, fields, |v| v.version, |v| DatasourceVersion(Arc::new(v))))
     }

@@ -183,6 +183,18 @@ mirror! {
 }
 
 mirror! {
+    /// What became of a message to an endpoint of notifications.
+    NotificationStatus of domain::NotificationStatus {
+        /// It waits for its next attempt.
+        Pending,
+        /// The receiver took it.
+        Delivered,
+        /// It was tried as often as it was to be; `redeliverNotification` tries again.
+        Failed,
+    }
+}
+
+mirror! {
     /// What a dead letter holds.
     DeadLetterScope of domain::DeadLetterScope {
         /// The record that failed.

@@ -6,6 +6,7 @@ mod diff;
 mod enums;
 mod history;
 mod metadata;
+mod notification;
 mod state;
 mod version;
 
@@ -15,10 +16,11 @@ pub(super) use diff::{Change, DatasourceVersionDiff};
 pub(super) use enums::{
     ApprovalAction, ApprovalState, ApprovalStatus, AuditOutcome, CircuitState, DatasourceStatus, DeadLetterScope,
     DesiredState, DiffOp, EventType, ExportStatus, JobKind, JobStatus, Lifecycle, LogLevel, MetadataField,
-    MetadataItemSource, MetadataItemType, MetadataLayer, MetadataVisibility, Role, RotationKind, RotationStatus,
-    VersionState, WorkerStatus,
+    MetadataItemSource, MetadataItemType, MetadataLayer, MetadataVisibility, NotificationStatus, Role, RotationKind,
+    RotationStatus, VersionState, WorkerStatus,
 };
 pub(super) use history::{AuditEntry, DatasourceEvent};
 pub(super) use metadata::{DatasourceMetadata, MetadataRevision};
+pub(super) use notification::{NotificationDelivery, NotificationEndpoint};
 pub(super) use state::{DatasourceMetric, DatasourceState};
 pub(super) use version::{DatasourceVersion, SecretPin, pins};

@@ -6,6 +6,7 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::ProblemDetail;
+use super::metadata::objects;
 use super::words::{Comment, Lifecycle, MetadataField};
 use crate::app;
 use crate::domain;
@@ -108,10 +109,13 @@ pub(in crate::rest) struct SetGovernanceRules {
     #[schema(max_items = 500)]
     teams: Option<Vec<String>>,
     /// What may follow what. Absent: one step forth or back of draft, published, deprecated, retired.
+    #[serde(default, deserialize_with = "objects")]
+    #[schema(value_type = Option<Vec<LifecycleTransition>>)]
     transitions: Option<Vec<LifecycleTransition>>,
     /// What must be said of a datasource in a state.
-    #[serde(default)]
-    required: Vec<LifecycleRequirement>,
+    #[serde(default, deserialize_with = "objects")]
+    #[schema(value_type = Option<Vec<LifecycleRequirement>>)]
+    required: Option<Vec<LifecycleRequirement>>,
     /// The most tags of a datasource.
     #[schema(minimum = 0, maximum = 32)]
     max_tags: Option<i32>,
@@ -134,7 +138,7 @@ impl SetGovernanceRules {
             owners: self.owners,
             teams: self.teams,
             transitions: self.transitions.map(|table| table.into_iter().map(step).collect()),
-            required: self.required.into_iter().map(needs).collect(),
+            required: self.required.unwrap_or_default().into_iter().map(needs).collect(),
             max_tags: self.max_tags,
             max_records_per_second: self.max_records_per_second,
             expected_revision,

@@ -213,6 +213,14 @@ pub(super) fn given_object<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
     Ok(found.map(|given| given.map(|whole| whole.0)))
 }
 
+/// A list of whole objects, where there is one.
+pub(super) fn objects<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
+    deserializer: D,
+) -> Result<Option<Vec<T>>, D::Error> {
+    let found: Option<Vec<Whole<T>>> = Option::deserialize(deserializer)?;
+    Ok(found.map(|list| list.into_iter().map(|whole| whole.0).collect()))
+}
+
 /// Which metadata to bring back.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]

@@ -13,6 +13,7 @@ mod input;
 mod keys;
 mod metadata;
 mod metadata_items;
+mod notifications;
 mod registry;
 mod test_run;
 mod version;
@@ -43,12 +44,16 @@ pub(super) use metadata::{DatasourceMetadata, MetadataRevision, RollbackMetadata
 pub(super) use metadata_items::{
     MetadataItem, MetadataItemTypeInfo, MetadataItemVersion, RestoreMetadataItem, SaveMetadataItem,
 };
+pub(super) use notifications::{
+    CreateNotificationEndpoint, NewNotificationSecret, NotificationDelivery, NotificationEndpoint,
+    RecoverNotifications, RecoveredNotifications, RotateNotificationSecret, UpdateNotificationEndpoint,
+};
 pub(super) use registry::Registry;
 pub(super) use test_run::{TestResult, TestSample};
 pub(super) use version::{DatasourceVersion, VersionDiff};
 pub(super) use words::{
-    ApprovalAction, ApprovalStatus, DatasourceStatus, EventType, MetadataItemSource, MetadataLayer, Outcome,
-    WorkerStatus,
+    ApprovalAction, ApprovalStatus, DatasourceStatus, EventType, MetadataItemSource, MetadataLayer, NotificationStatus,
+    Outcome, WorkerStatus,
 };
 
 use serde::Serialize;

@@ -57,6 +57,7 @@ words! {
     MetadataItemType: "What a metadata item is.",
     MetadataLayer: "What metadata items are loaded from.",
     MetadataVisibility: "Who sees a metadata item.",
+    NotificationStatus: "What became of a message to an endpoint of notifications.",
     Outcome: "How an audited attempt ended.",
     Role: "What a caller may do; each role may do all that the one before it may.",
     RotationKind: "What a key rotation moves.",

@@ -39,7 +39,7 @@ on_both_databases! {
         let all: Vec<Value> = serde_json::from_slice(&migrate(&database, &["status", "--json"])).expect("JSON");
         let back = all.iter().rev().position(|m| m["name"] == "002_managed_by").expect("the migration") + 1;
         migrate(&database, &["down", "--steps", &back.to_string(), "--yes"]);
-        migrate(&database, &["up"]);
+        migrate(&database, &["up", "--release"]);
         let server = TestServer::on(database, &[]).await;
         let listed = server.admin().data(LIST, json!({ "by": "api" })).await;
         assert_eq!(listed["datasources"]["nodes"], json!([{ "name": "older", "managedBy": "api" }]));

@@ -80,6 +80,8 @@ on_both_databases! {
         let set = put(&etag).await.ok(200);
         assert_eq!((&set["revision"], &set["required"], &set["transitions"]), (&json!(1), &body["required"], &body["transitions"]));
         put(&etag).await.refused(412, "CONFLICT");
+        let tuple = json!({ "transitions": [["draft", ["published"]]] });
+        admin.call(Method::PUT, path).json(&tuple).send().await.refused(400, "VALIDATION_FAILED");
         let known = viewer.get(path).await;
         let same = viewer.call(Method::GET, path).header("if-none-match", known.header("etag")).send().await;
         assert_eq!(same.status, 304);

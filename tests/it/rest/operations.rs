@@ -42,9 +42,19 @@ impl Operation {
 
     /// Whether it is about something that a new datasource does not have.
     pub fn names_a_part(&self) -> bool {
-        ["{job}", "{letter}", "{account}", "{apiKey}", "{grant}", "{approval}", "{export}", "{name}"]
-            .iter()
-            .any(|part| self.path.contains(part))
+        const PARTS: [&str; 10] = [
+            "{job}",
+            "{letter}",
+            "{account}",
+            "{apiKey}",
+            "{grant}",
+            "{approval}",
+            "{export}",
+            "{name}",
+            "{endpoint}",
+            "{delivery}",
+        ];
+        PARTS.iter().any(|part| self.path.contains(part))
     }
 
     /// A call that a caller with the role may make.
@@ -59,6 +69,8 @@ impl Operation {
             ("{grant}", none.as_str()),
             ("{approval}", none.as_str()),
             ("{export}", none.as_str()),
+            ("{endpoint}", none.as_str()),
+            ("{delivery}", none.as_str()),
             ("{apiKey}", "0123456789abcdef"),
             ("{jti}", "sample"),
             ("{name}", "sample"),
@@ -103,6 +115,10 @@ impl Operation {
             }
             "createApiKey" => json!({ "name": "sample" }),
             "rotateKeys" => json!({ "kind": "data_key" }),
+            // It is told nothing: nobody listens there.
+            "createNotificationEndpoint" => json!({ "url": "http://127.0.0.1:9/", "active": false }),
+            "updateNotificationEndpoint" => json!({ "description": "changed" }),
+            "recoverNotifications" => json!({ "since": "2026-01-01T00:00:00Z" }),
             "rejectVersion" => json!({ "comment": "sample" }),
             // As without a policy, but for the number: nothing needs approval afterwards either.
             "setApprovalPolicy" => json!({ "approvers": 2 }),

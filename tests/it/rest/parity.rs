@@ -5,6 +5,7 @@ mod approvals;
 mod exports;
 mod governance;
 mod metadata_items;
+mod notifications;
 mod pairs;
 mod refusals;
 
@@ -75,12 +76,14 @@ fn every_operation_of_either_api_has_its_equal_in_the_other() {
 }
 
 fn pairs() -> impl Iterator<Item = &'static Pair> {
-    let features = [access::PAIRS, approvals::PAIRS, governance::PAIRS, exports::PAIRS, metadata_items::PAIRS];
-    PAIRS.iter().chain(features.into_iter().flatten())
+    let first = [access::PAIRS, approvals::PAIRS, governance::PAIRS, exports::PAIRS];
+    let features = first.into_iter().chain([metadata_items::PAIRS, notifications::PAIRS]);
+    PAIRS.iter().chain(features.flatten())
 }
 
 fn absent() -> impl Iterator<Item = &'static Pair> {
-    access::ABSENT.iter().chain(approvals::ABSENT).chain(exports::ABSENT).chain(metadata_items::ABSENT)
+    let all = access::ABSENT.iter().chain(approvals::ABSENT).chain(exports::ABSENT);
+    all.chain(metadata_items::ABSENT).chain(notifications::ABSENT)
 }
 
 /// How one side went: the code of its refusal, or its result.
@@ -181,7 +184,7 @@ async fn subject(admin: &Client, name: &str, prepare: &[&str]) -> String {
 on_both_databases! {
     async fn each_operation_does_the_same_for_each_caller(server: TestServer) {
         let admin = server.admin();
-        for pair in pairs() {
+        for (number, pair) in pairs().enumerate() {
             let callers = [
                 ("viewer", server.viewer()),
                 ("operator", server.operator()),
@@ -195,7 +198,7 @@ on_both_databases! {
             let mut ids: Option<(String, String)> = None;
             for (who, caller) in callers {
                 if ids.is_none() {
-                    let name = |side: &str| format!("{} {side} {who}", pair.rest);
+                    let name = |side: &str| format!("{} {number} {side} {who}", pair.rest);
                     let one = subject(&admin, &name("graphql"), pair.prepare).await;
                     let two = if asks { one.clone() } else { subject(&admin, &name("rest"), pair.prepare).await };
                     ids = Some((one, two));

@@ -8,7 +8,7 @@ import type { DocumentTypeDecoration } from '@graphql-typed-document-node/core';
 export type ApprovalState =
   /** Somebody agreed. */
   | 'APPROVED'
-  /** No policy asks for it. */
+  /** No policy asks for it, or nobody was asked yet. */
   | 'NOT_REQUIRED'
   /** Waits for a decision. */
   | 'PENDING'
@@ -101,18 +101,28 @@ export type CreateDatasourceInput = {
   config?: unknown;
   /** What it is for. */
   description?: string | null | undefined;
+  /** What people say of it. Absent: DRAFT. */
+  lifecycle?: Lifecycle | null | undefined;
   /** Unique in the project. */
   name: string;
   /** Absent: the caller. */
   owner?: string | null | undefined;
   /** Absent: the default project of the token. */
   project?: string | null | undefined;
+  /** A limit besides that of the configuration; the smaller of both holds. */
+  rateLimit?: RateLimitInput | null | undefined;
+  /** What consumers may expect. */
+  sla?: SlaInput | null | undefined;
   /** Its tags. */
   tags?: Array<string> | null | undefined;
   /** The team that it belongs to. */
   team?: string | null | undefined;
+  /** A template that makes the configuration, in the place of one. */
+  template?: UseTemplateInput | null | undefined;
   /** The connector type, see `connectorTypes`. */
   type: string;
+  /** Who sees it, besides its owner and its admins. Absent: everybody within whose reach it is. */
+  visibility?: VisibilityInput | null | undefined;
 };
 
 /** A new draft. */
@@ -258,6 +268,18 @@ export type EditDeadLetterInput = {
 
 /** An entry kind on the timeline. */
 export type EventType =
+  /** Nobody acted on a request in time. */
+  | 'APPROVAL_EXPIRED'
+  /** Somebody agreed to a request. */
+  | 'APPROVAL_GRANTED'
+  /** Somebody refused a request. */
+  | 'APPROVAL_REJECTED'
+  /** Somebody asked for a second person. */
+  | 'APPROVAL_REQUESTED'
+  /** What a request was about has changed; the payload says what. */
+  | 'APPROVAL_VOIDED'
+  /** A request was taken back. */
+  | 'APPROVAL_WITHDRAWN'
   /** It was archived. */
   | 'ARCHIVED'
   /** A backfill was asked for. */
@@ -280,6 +302,8 @@ export type EventType =
   | 'JOB_CANCELLED'
   /** The log level of the worker was raised for some time. */
   | 'LOG_LEVEL_SET'
+  /** Its governance metadata was changed, or brought back. */
+  | 'METADATA_UPDATED'
   /** A version went live. */
   | 'PUBLISHED'
   /** The worker runs again after a failure. */
@@ -308,7 +332,7 @@ export type EventType =
   | 'STOPPED'
   /** A configuration was tested. */
   | 'TEST_RUN'
-  /** Its description was edited. */
+  /** Its name or description was edited. */
   | 'UPDATED'
   /** A draft was created. */
   | 'VERSION_CREATED'
@@ -334,6 +358,17 @@ export type JobStatus =
   | 'RUNNING'
   /** All is done. */
   | 'SUCCEEDED';
+
+/** What people say of a datasource; what runs does not follow it. */
+export type Lifecycle =
+  /** Still there, but not for new consumers. */
+  | 'DEPRECATED'
+  /** Not meant for consumers yet. */
+  | 'DRAFT'
+  /** For consumers. */
+  | 'PUBLISHED'
+  /** For nobody any more. */
+  | 'RETIRED';
 
 /** How much a log line matters; each level includes those before it. */
 export type LogLevel =
@@ -363,6 +398,12 @@ export type PublishDatasourceInput = {
   id: string | number;
   /** Absent: the latest version. */
   version?: number | null | undefined;
+};
+
+/** A limit besides that of the configuration; the smaller of both holds. */
+export type RateLimitInput = {
+  /** Records a second, on one node: 1 to 1000000. */
+  recordsPerSecond: number;
 };
 
 /** Which dead letters of a datasource to deliver again, and why. */
@@ -425,8 +466,20 @@ export type SetDatasourceSecretInput = {
   reference?: string | null | undefined;
   /** Also let the published version run with it, at once. Otherwise that version keeps the value that it was published with. */
   repin?: boolean;
+  /** Where a policy asks for approval: the value waits, and counts as soon as somebody else agrees. */
+  requestApproval?: boolean;
   /** The value; it can never be read back. Either this or `reference`. */
   value?: string | null | undefined;
+};
+
+/** What consumers may expect from now on. What is absent stays; null clears. */
+export type SlaInput = {
+  /** The part of the time in which it is available, in percent. */
+  availabilityPercent?: number | null | undefined;
+  /** How long a record is under way at most, in seconds. */
+  maxLagSeconds?: number | null | undefined;
+  /** How it is supported, in the words of the organisation. */
+  supportTier?: string | null | undefined;
 };
 
 /** What to test, and on what. */
@@ -457,16 +510,46 @@ export type UpdateDatasourceInput = {
   expectedRevision?: number | null | undefined;
   /** Which one. */
   id: string | number;
+  /** What people say of it from now on. */
+  lifecycle?: Lifecycle | null | undefined;
   /** A new name. */
   name?: string | null | undefined;
   /** A new owner. */
   owner?: string | null | undefined;
+  /** A limit besides that of the configuration; null removes it. */
+  rateLimit?: RateLimitInput | null | undefined;
   /** Why; for the audit log. */
   reason?: string | null | undefined;
+  /** What consumers may expect from now on; null is nothing. */
+  sla?: SlaInput | null | undefined;
   /** The tags from now on, all of them. */
   tags?: Array<string> | null | undefined;
   /** A new team. */
   team?: string | null | undefined;
+  /** Who sees it from now on, besides its owner and its admins; null is everybody within whose reach it is. */
+  visibility?: VisibilityInput | null | undefined;
+};
+
+/** A mapping template, and its parameters. */
+export type UseMappingInput = {
+  /** The mapping template. Absent: the one that the connector template names. */
+  name?: string | null | undefined;
+  /** An object: the name of each parameter, and its value. Defaults may be left out. */
+  parameters?: unknown;
+  /** Absent: as it is now. */
+  version?: number | null | undefined;
+};
+
+/** A template to create a datasource from. */
+export type UseTemplateInput = {
+  /** A mapping template for the section `mapping`. */
+  mapping?: UseMappingInput | null | undefined;
+  /** The connector template. */
+  name: string;
+  /** An object: the name of each parameter, and its value. Defaults may be left out. */
+  parameters?: unknown;
+  /** Absent: as it is now. */
+  version?: number | null | undefined;
 };
 
 /** Where a version is in its life. */
@@ -477,6 +560,14 @@ export type VersionState =
   | 'DRAFT'
   /** The one that runs. */
   | 'PUBLISHED';
+
+/** Who is to see a datasource. What is absent stays; null is nobody of that kind. */
+export type VisibilityInput = {
+  /** The communities from now on, all of them; at most 100. */
+  communities?: Array<string> | null | undefined;
+  /** The groups from now on, all of them; at most 100. */
+  groups?: Array<string> | null | undefined;
+};
 
 /** What the registry last saw of a worker. */
 export type WorkerStatus =
