@@ -1,2 +1,1 @@
-REVOKE SELECT (org_id, event_seq) ON orgs FROM studio_registry;
-DROP POLICY registry ON orgs;
+REVOKE SELECT (event_seq) ON orgs FROM studio_registry;

@@ -4,5 +4,4 @@ SELECT studio.protect('notification_secrets');
 SELECT studio.protect('notification_deliveries', 'SELECT, INSERT, UPDATE, DELETE', 'SELECT, DELETE');
 SELECT studio.protect('notification_attempts');
 -- How far the timeline of an organisation reaches, and nothing else of it.
-CREATE POLICY registry ON orgs TO studio_registry USING (true);
-GRANT SELECT (org_id, event_seq) ON orgs TO studio_registry;
+GRANT SELECT (event_seq) ON orgs TO studio_registry;

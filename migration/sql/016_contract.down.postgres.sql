@@ -13,3 +13,4 @@ DROP FUNCTION studio.expose(regclass, text);
 DROP TABLE code_values;
 DROP TABLE contract_readers;
 -- The roles stay: other databases of the cluster may use them.
+DROP FUNCTION studio.identify_reader();

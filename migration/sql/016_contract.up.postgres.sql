@@ -41,11 +41,19 @@ CREATE TABLE contract_readers (
     org_id text NOT NULL,
     granted_at timestamptz NOT NULL,
     granted_by text NOT NULL,
+    -- Another login that is made under the name of one that is gone is another.
+    login_id oid NOT NULL,
     PRIMARY KEY (login, org_id)
 );
+CREATE FUNCTION studio.identify_reader() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    NEW.login_id := COALESCE((SELECT oid FROM pg_catalog.pg_roles WHERE rolname = NEW.login), 0);
+    RETURN NEW;
+END $$;
+CREATE TRIGGER identify_reader BEFORE INSERT ON contract_readers FOR EACH ROW EXECUTE FUNCTION studio.identify_reader();
 SELECT studio.protect('contract_readers', 'SELECT, INSERT, DELETE');
-CREATE POLICY contract ON contract_readers FOR SELECT TO studio_contract USING (login = SESSION_USER::text);
-GRANT SELECT (login, org_id) ON contract_readers TO studio_contract;
+CREATE POLICY contract ON contract_readers FOR SELECT TO studio_contract USING (login_id = (SELECT u.oid FROM pg_catalog.pg_roles u WHERE u.rolname = SESSION_USER));
+GRANT SELECT (login_id, org_id) ON contract_readers TO studio_contract;
 
 -- Lets the views read these columns of a table of tenants; each migration that adds to the contract calls it.
 CREATE FUNCTION studio.expose(target regclass, columns text) RETURNS void LANGUAGE plpgsql AS $$
@@ -53,7 +61,7 @@ BEGIN
     EXECUTE format('GRANT SELECT (%s) ON %s TO studio_contract', columns, target);
     IF NOT EXISTS (SELECT FROM pg_policy WHERE polrelid = target AND polname = 'contract') THEN
         EXECUTE format('CREATE POLICY contract ON %s FOR SELECT TO studio_contract USING (org_id = ANY (ARRAY(
-            SELECT r.org_id FROM studio.contract_readers r WHERE r.login = SESSION_USER::text)))', target);
+            SELECT r.org_id FROM studio.contract_readers r WHERE r.login_id = (SELECT u.oid FROM pg_catalog.pg_roles u WHERE u.rolname = SESSION_USER))))', target);
     END IF;
 END $$;
 REVOKE EXECUTE ON FUNCTION studio.expose(regclass, text) FROM PUBLIC;

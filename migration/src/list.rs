@@ -34,6 +34,7 @@ pub static MIGRATIONS: &[Migration] = &[
     migration!("S001_codes": "up.postgres" "down.postgres"),
     migration!("017_data_migrations": "up" "up.postgres" "down"),
     migration!("018_blobs": "up" "up.postgres" "down" "down.postgres"),
+    migration!("019_installation": "up" "up.postgres" "up.sqlite" "down"),
     migration!("DM001_sample_sizes": "remaining" "batch"),
     migration!("100_sea_orm_history": "up" "down" "down.postgres"),
 ];

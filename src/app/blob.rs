@@ -60,7 +60,8 @@ impl App {
 
     /// Deletes what a crash left in the store: blobs that never got a row, or whose row is gone.
     async fn sweep_blobs(&self) -> Result<()> {
-        let found = self.blobs.older_than(now() - WITHOUT_ROW).await?;
+        let installation = self.store.installation().await?.id;
+        let found = self.blobs.older_than(&installation, now() - WITHOUT_ROW).await?;
         let ids: Vec<_> = found.iter().map(|blob| blob.id).collect();
         let known = self.store.known_blobs(&ids).await?;
         for orphan in found.iter().filter(|blob| !known.contains(&blob.id)) {

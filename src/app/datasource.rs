@@ -11,7 +11,7 @@ use crate::auth::policy::grant::{Archive, Edit, ManageMetadata, Read};
 use crate::domain::paging::{Page, PageRequest};
 use crate::domain::{
     Datasource, DatasourceStatus, DesiredState, EventType, ManagedBy, Metadata, Quota, State, TemplateOrigin,
-    check_description, check_name, now,
+    Visibility, check_description, check_name, now,
 };
 use crate::domain::{DatasourceFilter, DatasourceKey, DatasourceOrder};
 use crate::error::{Error, Problem, Result};
@@ -113,6 +113,7 @@ impl App {
         let proof = ctx.authorize::<Edit>()?;
         let tx = self.store.read(proof.scope()).await?;
         let source = tx.datasource(input.id).await?.ok_or_else(|| Error::not_found("datasource"))?;
+        let open = source.metadata.visibility == Visibility::default();
         let number = input.version.or(source.current_version).unwrap_or(source.latest_version);
         let config = match tx.version(source.id, number).await? {
             Some(version) => Some(version.config),
@@ -147,9 +148,11 @@ impl App {
             },
             config,
             template: None,
-            comment: Some(format!("cloned from {} ({})", source.name, source.id)),
+            comment: None,
         };
-        self.create(ctx, &proof, copy, None, EventType::Cloned, json!({ "from": source.id, "version": number })).await
+        // Who sees the copy may not see the source.
+        let from = open.then_some(source.id);
+        self.create(ctx, &proof, copy, None, EventType::Cloned, json!({ "from": from, "version": number })).await
     }
 
     async fn create(

@@ -77,6 +77,12 @@ impl Once {
     }
 }
 
+/// The datasource that a path names: `…/datasources/{id}/…`.
+fn datasource_of(path: &str) -> Option<Uuid> {
+    let mut parts = path.split('/').skip_while(|part| *part != "datasources");
+    parts.nth(1)?.parse().ok()
+}
+
 impl App {
     /// Ties a key to a request. `path` and `body` are as the client sent them; the scope of the token
     /// belongs to the request too, so that a replay shows nothing that this token could not see.
@@ -127,11 +133,16 @@ impl App {
     async fn look_up(&self, ctx: &OpContext) -> Result<Option<Replay>> {
         let proof = ctx.authorize::<Read>()?;
         let Some(once) = &ctx.once else { return Ok(None) };
-        let Some(found) = self.store.read(proof.scope()).await?.idempotency_key(&proof, &once.claim.key).await? else {
-            return Ok(None);
-        };
+        let tx = self.store.read(proof.scope()).await?;
+        let Some(found) = tx.idempotency_key(&proof, &once.claim.key).await? else { return Ok(None) };
         if found.claim != once.claim {
             return Ok(Some(Replay::AnotherRequest));
+        }
+        // What was hidden or taken away since shows no more, also not as it was.
+        if let Some(id) = found.datasource_id.or_else(|| datasource_of(&once.claim.path))
+            && tx.datasource(id).await?.is_none()
+        {
+            return Err(Error::not_found("datasource"));
         }
         Ok(Some(match found.answer {
             Some(Answer { status, location, etag, body: Some(body) }) => {

@@ -183,7 +183,8 @@ impl App {
         let blob = match &kept {
             Some((_, payload)) if payload.len() > self.sample_inline_max => {
                 let (org, bytes) = (&row.tenant.org, payload.clone().into());
-                Some(self.blobs.put(org, BlobKind::TestSample, &ctx.actor.subject, bytes).await?)
+                let installation = self.store.installation().await?.id;
+                Some(self.blobs.put(&installation, org, BlobKind::TestSample, &ctx.actor.subject, bytes).await?)
             }
             _ => None,
         };

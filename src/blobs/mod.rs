@@ -58,14 +58,21 @@ impl Blobs {
         Ok(Self(Arc::new(place)))
     }
 
-    /// Stores `bytes`; the row is the caller's to write.
-    pub async fn put(&self, org: &Arc<str>, kind: BlobKind, by: &str, bytes: Bytes) -> Result<Blob> {
+    /// Stores `bytes` among those of an installation; the row is the caller's to write.
+    pub async fn put(
+        &self,
+        installation: &str,
+        org: &Arc<str>,
+        kind: BlobKind,
+        by: &str,
+        bytes: Bytes,
+    ) -> Result<Blob> {
         if bytes.len() > BLOB_MAX {
             let message = format!("is {} bytes long; the most that is kept is {BLOB_MAX}", bytes.len());
             return Err(Error::invalid("", message));
         }
         let id = Uuid::now_v7();
-        let location = format!("{}/{}/{id}", safe_name(org), kind.as_str());
+        let location = format!("{installation}/{}/{}/{id}", safe_name(org), kind.as_str());
         let blob = Blob {
             id,
             org: Arc::clone(org),
@@ -108,10 +115,11 @@ impl Blobs {
         }
     }
 
-    /// What was put there before `at`. Other files are passed over: the place may be shared.
-    pub async fn older_than(&self, at: Timestamp) -> Result<Vec<Found>> {
+    /// What an installation put there before `at`. What is not its own is passed over: the place may be shared.
+    pub async fn older_than(&self, installation: &str, at: Timestamp) -> Result<Vec<Found>> {
         let (store, root) = self.root()?;
-        let old = store.list(Some(&root)).try_filter(|meta| std::future::ready(meta.last_modified < at));
+        let own = root.clone().join(installation);
+        let old = store.list(Some(&own)).try_filter(|meta| std::future::ready(meta.last_modified < at));
         let prefix = root.to_string();
         let found = old.map(|meta| meta.map(|meta| of_blob(&prefix, meta.location.as_ref())));
         let found: Vec<Option<Found>> = found.try_collect().await.map_err(|e| outage("be listed", &e))?;
@@ -144,10 +152,10 @@ impl Blobs {
     }
 }
 
-/// `<organisation>/<kind>/<id>`, below the prefix.
+/// `<installation>/<organisation>/<kind>/<id>`, below the prefix.
 fn of_blob(prefix: &str, location: &str) -> Option<Found> {
     let inner = location.strip_prefix(prefix)?.trim_start_matches('/');
-    let mut parts = inner.split('/').skip(1);
+    let mut parts = inner.split('/').skip(2);
     let kind = parts.next()?;
     let id = parts.next()?.parse().ok()?;
     let ours = BlobKind::ALL.iter().any(|k| k.as_str() == kind) && parts.next().is_none();

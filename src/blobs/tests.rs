@@ -21,14 +21,17 @@ fn local() -> (tempfile::TempDir, Blobs) {
 }
 
 async fn put(blobs: &Blobs, text: &'static str) -> Blob {
-    blobs.put(&"acme".into(), BlobKind::Export, "ada", Bytes::from_static(text.as_bytes())).await.expect("stored")
+    blobs
+        .put("here", &"acme".into(), BlobKind::Export, "ada", Bytes::from_static(text.as_bytes()))
+        .await
+        .expect("stored")
 }
 
 #[tokio::test]
 async fn what_was_put_is_what_is_got() {
     let (directory, blobs) = local();
     let blob = put(&blobs, "hello").await;
-    assert_eq!((blob.size, blob.location.as_str()), (5, format!("acme/export/{}", blob.id).as_str()));
+    assert_eq!((blob.size, blob.location.as_str()), (5, format!("here/acme/export/{}", blob.id).as_str()));
     assert_eq!(blobs.get(&blob).await.expect("got"), "hello");
     assert!(directory.path().join("blobs").join(&blob.location).is_file());
     blobs.delete(&blob.location).await.expect("deleted");
@@ -63,14 +66,19 @@ async fn only_old_blobs_are_found() {
     let (directory, blobs) = local();
     let blob = put(&blobs, "hello").await;
     let root = directory.path().join("blobs");
-    for other in ["readme.txt", "acme/readme.txt", "acme/other/0198c5a4-0000-7000-8000-000000000000"] {
+    for other in [
+        "readme.txt",
+        "there/acme/export/0198c5a4-0000-7000-8000-000000000000",
+        "here/acme/readme.txt",
+        "here/acme/other/0198c5a4-0000-7000-8000-000000000000",
+    ] {
         let path = root.join(other);
         std::fs::create_dir_all(path.parent().expect("a parent")).expect("a directory");
         std::fs::write(path, "not ours").expect("written");
     }
-    let found = blobs.older_than(now() + Duration::from_secs(60)).await.expect("listed");
+    let found = blobs.older_than("here", now() + Duration::from_secs(60)).await.expect("listed");
     assert_eq!(found, [Found { id: blob.id, location: blob.location.clone() }]);
-    assert!(blobs.older_than(now() - Duration::from_secs(60)).await.expect("listed").is_empty());
+    assert!(blobs.older_than("here", now() - Duration::from_secs(60)).await.expect("listed").is_empty());
 }
 
 #[test]

@@ -45,6 +45,11 @@ impl Store {
     pub async fn add_contract_reader(&self, system: &Actor, login: &str, entry: NewAudit) -> Result<bool> {
         let mut tx = self.write_as_system(system).await?;
         let org = system.scope.org_id().to_string();
+        // A grant of a login that is gone is none of the one that has its name now.
+        let stale = "DELETE FROM contract_readers WHERE login = $1 AND org_id = $2
+            AND login_id IS DISTINCT FROM (SELECT oid FROM pg_catalog.pg_roles WHERE rolname = $1)";
+        let stale = Statement::from_sql_and_values(DbBackend::Postgres, stale, [login.into(), org.as_str().into()]);
+        tx.db.execute_raw(stale).await.map_err(classify)?;
         let there = Entity::find_by_id((login.to_owned(), org.clone())).one(&tx.db).await.map_err(classify)?;
         if there.is_some() {
             return Ok(false);

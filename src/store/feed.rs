@@ -14,9 +14,11 @@ use tokio_util::sync::CancellationToken;
 
 use super::{DatabaseUrl, Store, classify};
 
-pub(super) const CHANNEL: &str = "studio_changes";
+/// Says that something changed; the secret of the installation is the rest of the name, as whoever may connect to
+/// the database may listen to a channel whose name they know, and speak on it.
+pub(super) const NOTIFY_CHANGES: &str = "SELECT pg_notify('studio_changes_' || secret, $1) FROM studio.installation";
 /// Carries what people watch live from the node that has it to the nodes that show it.
-const LIVE_CHANNEL: &str = "studio_live";
+const NOTIFY_LIVE: &str = "SELECT pg_notify('studio_live_' || secret, $1) FROM studio.installation";
 /// PostgreSQL refuses a notification of 8,000 bytes.
 pub const LIVE_MAX: usize = 7_900;
 
@@ -126,19 +128,22 @@ impl Store {
         if self.backend() != DbBackend::Postgres {
             return Ok(());
         }
-        let values = [LIVE_CHANNEL.into(), payload.into()];
-        let statement = Statement::from_sql_and_values(DbBackend::Postgres, "SELECT pg_notify($1, $2)", values);
-        self.inner.writer.execute_raw(statement).await.map(drop).map_err(classify)
+        let statement = Statement::from_sql_and_values(DbBackend::Postgres, NOTIFY_LIVE, [payload.into()]);
+        let tx = self.begin_everything().await?;
+        tx.db.execute_raw(statement).await.map_err(classify)?;
+        tx.commit().await
     }
 
     async fn listen_once(&self, url: &str) -> Result<(), sqlx::Error> {
+        let secret = self.installation().await.map_err(|e| sqlx::Error::Protocol(e.message().to_owned()))?.secret;
+        let (changes, live) = (format!("studio_changes_{secret}"), format!("studio_live_{secret}"));
         let mut listener = PgListener::connect(url).await?;
-        listener.listen_all([CHANNEL, LIVE_CHANNEL]).await?;
+        listener.listen_all([changes.as_str(), live.as_str()]).await?;
         // What was committed while nobody listened is found by looking at everything once.
         self.feed().publish(Signal::anything());
         // `try_recv` answers None when the connection was lost and made again: signals may be missing.
         while let Some(notification) = listener.try_recv().await? {
-            if notification.channel() == LIVE_CHANNEL {
+            if notification.channel() == live {
                 let _ = self.feed().live.send(notification.payload().into());
                 continue;
             }

@@ -21,6 +21,7 @@ pub mod feed;
 pub mod governance;
 mod grant;
 pub mod idempotency;
+pub mod installation;
 pub mod job;
 pub mod lease;
 pub mod metadata_item;

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use sea_orm::prelude::Uuid;
-use sea_orm::sea_query::Expr;
+use sea_orm::sea_query::{Expr, ExprTrait as _};
 use sea_orm::{
     ActiveValue::Set, ColumnTrait, Condition, EntityTrait, QueryFilter, QueryOrder, QuerySelect, Select, UpdateMany,
 };
@@ -102,6 +102,10 @@ impl Tx {
             .col_expr(C::Active, Expr::value(endpoint.active))
             .col_expr(C::DisabledReason, Expr::value(endpoint.disabled_reason.clone()))
             .col_expr(C::FailingSince, Expr::value(endpoint.failing_since))
+            // Whoever sends by what it was before sends no more.
+            .col_expr(C::Epoch, Expr::col(C::Epoch).add(1))
+            .col_expr(C::Node, Expr::value(Option::<String>::None))
+            .col_expr(C::LeaseUntil, Expr::value(Option::<Timestamp>::None))
             .col_expr(C::EventCursor, Expr::value(endpoint.event_cursor))
             .col_expr(C::UpdatedAt, Expr::value(endpoint.updated_at))
             .col_expr(C::UpdatedBy, Expr::value(endpoint.updated_by.clone()))

@@ -246,8 +246,23 @@ impl Store {
             _ => update.filter(C::Attempts.eq(delivery.attempts)),
         };
         update.exec(&tx.db).await.map_err(classify)?;
+        if verdict == Verdict::GivenUp && tx.count_pending(tenure.endpoint.id).await? == 0 {
+            // Nothing is tried any more: what fails one day fails from then on.
+            let calm = tenure.held().col_expr(E::FailingSince, Expr::value(Option::<Timestamp>::None));
+            calm.exec(&tx.db).await.map_err(classify)?;
+        }
         tx.commit().await?;
         Ok(Ok(row.failing_since))
+    }
+
+    /// Whether the endpoint still is what the tenure took it for.
+    pub async fn holds(&self, tenure: &Tenure) -> Result<bool> {
+        use notification_endpoint::Column as C;
+        let tx = self.read_everything().await?;
+        let held = notification_endpoint::Entity::find_by_id(tenure.endpoint.id)
+            .filter(C::Epoch.eq(tenure.epoch))
+            .filter(C::Active.eq(true));
+        Ok(held.count(&tx.db).await.map_err(classify)? > 0)
     }
 
     /// The server switches an endpoint off, and says why. Answers whether it was on.
@@ -364,7 +379,19 @@ impl Tx {
                 payload: &event.payload,
                 at: event.created_at,
             };
-            endpoint.filter.takes(&subject).then(|| NotificationDelivery {
+            // Who loses a datasource is told of that, too.
+            let before = |field: &str| {
+                let changes = event.payload["changes"].as_array().into_iter().flatten();
+                changes.filter(|change| change["field"] == field).find_map(|change| change["old"].as_str())
+            };
+            let past = NotificationSubject {
+                owner: before("owner").or(subject.owner),
+                team: before("team").or(subject.team),
+                category: before("category").or(subject.category),
+                ..subject
+            };
+            let takes = endpoint.filter.takes(&subject) || endpoint.filter.takes(&past);
+            takes.then(|| NotificationDelivery {
                 id: Uuid::now_v7(),
                 endpoint_id: endpoint.id,
                 event_seq: Some(event.seq),

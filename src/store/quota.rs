@@ -83,7 +83,7 @@ impl Tx {
     /// took the last place would both find one. SQLite has one writer anyway.
     pub async fn hold_quotas(&self) -> Result<()> {
         if self.db.get_database_backend() == DbBackend::Postgres {
-            let sql = "SELECT pg_advisory_xact_lock(hashtextextended('studio.quota/' || $1, 0))";
+            let sql = "SELECT pg_advisory_xact_lock(hashtextextended('studio.quota/' || secret || $1, 0)) FROM studio.installation";
             let org = [self.scope.org_id().as_ref().into()];
             let statement = Statement::from_sql_and_values(DbBackend::Postgres, sql, org);
             self.db.execute_raw(statement).await.map_err(classify)?;

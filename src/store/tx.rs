@@ -244,8 +244,8 @@ impl Tx {
     async fn notify(&self, signals: &[Signal]) -> Result<()> {
         if self.store.backend() == DbBackend::Postgres {
             for signal in signals {
-                let sql = "SELECT pg_notify($1, $2)";
-                let values = [super::feed::CHANNEL.into(), signal.encode().into()];
+                let sql = super::feed::NOTIFY_CHANGES;
+                let values = [signal.encode().into()];
                 let statement = Statement::from_sql_and_values(DbBackend::Postgres, sql, values);
                 self.db.execute_raw(statement).await.map_err(classify)?;
             }

@@ -91,7 +91,9 @@ impl App {
         let at = export.created_at;
         let packed = tokio::task::spawn_blocking(move || pack(&files, at)).await.map_err(Error::internal)?;
         let packed = packed.map_err(Error::internal)?;
-        let blob = self.blobs.put(&export.org, BlobKind::Export, &export.created_by, packed.into()).await?;
+        let installation = self.store.installation().await?.id;
+        let blob =
+            self.blobs.put(&installation, &export.org, BlobKind::Export, &export.created_by, packed.into()).await?;
         if self.store.advance_export(run, total, total).await?.is_err() {
             return Ok(None);
         }

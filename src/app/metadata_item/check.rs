@@ -10,7 +10,7 @@ use super::template;
 use super::types::{self, ConnectorTemplate, MappingTemplate, Parameter};
 use crate::domain::{MetadataItemType, canonical_json};
 use crate::error::Problem;
-use crate::mapping::{Document, Mapping, literal_secrets};
+use crate::mapping::{Document, Mapping, is_credential, literal_secrets};
 
 /// The longest data that is stored, as canonical JSON.
 const DATA_MAX: usize = 256 * 1024;
@@ -52,6 +52,7 @@ impl App {
                 problems.extend(under("/config/connector", found));
             }
         }
+        url_credentials(&config, "/config", &mut problems);
         if !problems.is_empty() {
             return problems;
         }
@@ -65,6 +66,38 @@ impl App {
             Err(error) => under("/config", error.problems().to_vec()),
         }
     }
+}
+
+/// Credentials in URLs as the template has them, whatever is filled in later.
+fn url_credentials(value: &Value, at: &str, problems: &mut Vec<Problem>) {
+    match value {
+        Value::Object(map) => map.iter().for_each(|(key, inner)| url_credentials(inner, &child(at, key), problems)),
+        Value::Array(list) => {
+            list.iter().enumerate().for_each(|(n, inner)| url_credentials(inner, &format!("{at}/{n}"), problems));
+        }
+        Value::String(text) => {
+            let Some((_, rest)) = text.split_once("://") else { return };
+            let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
+            let query = rest.split_once('?').map(|(_, query)| query).unwrap_or_default();
+            let literal = |text: &str| !text.is_empty() && !text.contains("{{secret.");
+            let in_query = query
+                .split('#')
+                .next()
+                .unwrap_or_default()
+                .split('&')
+                .any(|pair| pair.split_once('=').is_some_and(|(key, value)| is_credential(key) && literal(value)));
+            if authority.rsplit_once('@').is_some_and(|(user, _)| literal(user)) || in_query {
+                let message = "has a credential in its URL, which everybody who may read the template would see: name a \
+                               stored secret in its place, as {{secret.alias}} or in the connector's auth";
+                problems.push(Problem::new(at, message));
+            }
+        }
+        _ => {}
+    }
+}
+
+fn child(at: &str, key: &str) -> String {
+    format!("{at}/{}", key.replace('~', "~0").replace('/', "~1"))
 }
 
 fn check_mapping_template(template: &MappingTemplate) -> Vec<Problem> {

@@ -244,6 +244,10 @@ impl Round<'_> {
         if halted || self.shared.stop.is_cancelled() {
             return Ok(());
         }
+        if !self.shared.deps.store.holds(self.tenure).await? {
+            self.lost.store(true, Ordering::Relaxed);
+            return Ok(());
+        }
         let deps = &self.shared.deps;
         let options = &deps.notifications;
         let (started_at, began) = (now(), Instant::now());

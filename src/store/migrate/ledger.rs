@@ -35,6 +35,21 @@ impl Ledger {
     }
 }
 
+/// There from the first migration of an empty database to the last: whoever goes on after a crash goes on with all.
+const FRESH: &str = "migration_fresh";
+
+pub(super) async fn is_fresh(db: &impl ConnectionTrait) -> Result<bool> {
+    has_table(db, FRESH).await
+}
+
+pub(super) async fn set_fresh(db: &impl ConnectionTrait, fresh: bool) -> Result<()> {
+    let sql = match fresh {
+        true => format!("CREATE TABLE IF NOT EXISTS {FRESH} (one integer)"),
+        false => format!("DROP TABLE IF EXISTS {FRESH}"),
+    };
+    db.execute_unprepared(&sql).await.map(drop).map_err(classify)
+}
+
 /// Takes over what earlier builds noted: once, into a history that is still empty. The checksums are those of the
 /// scripts of this build, for nobody knows others.
 pub(super) async fn adopt(db: &impl ConnectionTrait) -> Result<()> {

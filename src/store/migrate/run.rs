@@ -29,7 +29,8 @@ impl Store {
         let all = self.migrations().await?;
         accept(&all)?;
         let kept = Ledger::read(&self.inner.reader).await?.kept;
-        if kept && !all.iter().any(|m| m.is_due() || up.release && m.waits_for_release()) {
+        let release = up.release || ledger::is_fresh(&self.inner.reader).await?;
+        if kept && !all.iter().any(|m| m.is_due() || release && m.waits_for_release()) {
             return Ok(Vec::new());
         }
         let lock = Lock::take(self.url(), settings).await?;
@@ -49,13 +50,16 @@ impl Store {
 
 async fn apply(db: &DatabaseConnection, up: Up) -> Result<Vec<String>> {
     let begun = begin(db).await?;
-    let empty = begun.applied.is_empty();
+    let empty = begun.applied.is_empty() || ledger::is_fresh(db).await?;
     let all = compare(&begun, db.get_database_backend());
     // Another process may have been faster, and newer.
     accept(&all)?;
     let wanted = |m: &MigrationInfo| {
         m.is_due() || up.release && m.waits_for_release() || empty && m.state == MigrationState::Pending
     };
+    if empty {
+        ledger::set_fresh(db, true).await?;
+    }
     let mut done = Vec::new();
     let most = up.steps.map_or(usize::MAX, |steps| steps as usize);
     for info in all.iter().filter(|m| wanted(m)).take(most) {
@@ -67,6 +71,9 @@ async fn apply(db: &DatabaseConnection, up: Up) -> Result<Vec<String>> {
         ledger::note(&tx, migration, took).await?;
         tx.commit().await.map_err(|e| failed("apply", migration.name, &e))?;
         done.push(info.name.clone());
+    }
+    if empty && all.iter().filter(|m| wanted(m)).count() == done.len() {
+        ledger::set_fresh(db, false).await?;
     }
     Ok(done)
 }

@@ -168,7 +168,10 @@ async fn a_bucket_keeps_what_a_directory_would() {
     let id = datasource(&admin).await;
     save(&admin, &id, "long", large("in the bucket")).await;
     let keys = store.keys();
-    assert!(keys.len() == 1 && keys[0].starts_with("studio/blobs/acme/test_sample/"), "{keys:?}");
+    assert!(
+        keys.len() == 1 && keys[0].starts_with("studio/blobs/") && keys[0].contains("/acme/test_sample/"),
+        "{keys:?}"
+    );
     let shown = samples(&admin, &id).await;
     assert!(shown[0]["payload"].as_str().is_some_and(|text| text.contains("in the bucket")));
     assert!(files(&server).is_empty(), "nothing lies in the data directory");

@@ -92,6 +92,48 @@ async fn a_reader_reaches_no_table() {
     reader.drop(&server.database).await;
 }
 
+/// Whoever may connect may listen, and speak: but not on the channels of the nodes, whose names are theirs alone.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_reader_hears_nothing_of_what_nodes_tell_each_other() {
+    let server = two_organisations().await;
+    let reader = Reader::create(&server.database).await;
+    reader.grant(&server.database, "acme");
+    let mut listener = sqlx::postgres::PgListener::connect(&reader.url).await.expect("a connection");
+    listener.listen_all(["studio_changes", "studio_live"]).await.expect("it may listen");
+    let owner = server.database.sql().await;
+    let secrets = owner.column::<String>("SELECT secret FROM studio.installation").await;
+    assert_eq!(secrets.iter().map(String::len).collect::<Vec<_>>(), [32]);
+    owner.close().await;
+    let admin = server.admin();
+    admin.webhook("news", crate::harness::server::open_webhook(serde_json::json!({}))).await;
+    // What was told comes before what is told now.
+    let sql = reader.sql().await;
+    sql.run("NOTIFY studio_changes, 'mine'").await;
+    assert_eq!(listener.recv().await.expect("a notification").payload(), "mine");
+    sql.close().await;
+    drop(listener);
+    reader.drop(&server.database).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_login_that_takes_the_name_of_one_that_is_gone_sees_nothing() {
+    let server = two_organisations().await;
+    let gone = Reader::create(&server.database).await;
+    gone.grant(&server.database, "acme");
+    let owner = server.database.sql().await;
+    owner.run("UPDATE studio.contract_readers SET login_id = 1").await;
+    owner.close().await;
+    let sql = gone.sql().await;
+    assert_eq!(sql.number("SELECT count(*) FROM contract_v1.datasources").await, 0);
+    gone.grant(&server.database, "acme");
+    assert!(
+        sql.number("SELECT count(*) FROM contract_v1.datasources").await > 0,
+        "a new grant is one of the new login"
+    );
+    sql.close().await;
+    gone.drop(&server.database).await;
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn no_secret_comes_out_of_the_views() {
     let server = two_organisations().await;

@@ -97,6 +97,27 @@ on_both_databases! {
         assert!(finds(&mal, &id).await);
     }
 
+    /// An answer is not repeated to whoever could not get it any more.
+    async fn what_was_answered_before_it_was_hidden_is_not_repeated(server: TestServer) {
+        let admin = server.admin();
+        let id = admin.webhook("doors", open_webhook(json!({ "a": "$.a" }))).await;
+        admin.publish(&id).await;
+        let bob = person(&server, "bob", "operator", json!({}));
+        let ask = async |verb: &str, body: &Value| {
+            let call = bob.call(Method::POST, &format!("/api/v1/datasources/{id}/{verb}"));
+            call.header("idempotency-key", verb).json(body).send().await
+        };
+        let asked = [("stop", json!({})), ("test", json!({ "payload": { "a": 1 } }))];
+        for (verb, body) in &asked {
+            ask(verb, body).await.ok(200);
+            assert_eq!(ask(verb, body).await.header("idempotent-replayed"), "true", "{verb}");
+        }
+        update(&admin, &id, json!({ "visibility": { "groups": ["ops"] } })).await;
+        for (verb, body) in &asked {
+            ask(verb, body).await.refused(404, "NOT_FOUND");
+        }
+    }
+
     /// As if it were not there: by every operation, whether it reads or writes.
     async fn what_is_hidden_is_not_found_by_any_operation(server: TestServer) {
         let admin = server.admin();

@@ -153,6 +153,9 @@ on_both_databases! {
         assert_eq!(refused(&|data| data["config"]["connector"]["auth"] = bearer.clone()).await, ["/data/config/connector/auth/token"]);
         let given = json!({ "type": "bearer", "token": "{{param.path}}" });
         assert_eq!(refused(&|data| data["config"]["connector"]["auth"] = given.clone()).await, ["/data/config/connector/auth/token"]);
+        for url in ["https://admin:canary@example.com/", "https://example.com/?page=1&api_key=canary"] {
+            assert!(refused(&|data| data["config"]["connector"]["proxy"] = json!(url)).await.contains(&"/data/config/connector/proxy".to_owned()), "{url}");
+        }
         let sql = server.database.sql().await;
         assert_eq!(sql.number("SELECT count(*) FROM metadata_items").await, 0);
     }

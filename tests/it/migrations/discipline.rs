@@ -56,6 +56,31 @@ async fn settled(server: &Process) -> (u16, Value) {
     .await
 }
 
+/// Nothing ran on it yet: what was cut off goes on as it began.
+async fn a_first_start_that_was_cut_off(kind: Kind) {
+    let database = Database::create(kind).await;
+    assert!(studio(&database, &["migrate", "up", "--steps", "3"]).status.success());
+    assert!(studio(&database, &["migrate", "up"]).status.success());
+    let rows = status(&database);
+    assert!(rows.iter().all(|row| row["state"] == "applied"), "{rows:#?}");
+    // From then on it is a database like others.
+    let sql = database.sql().await;
+    without_release(&sql).await;
+    sql.close().await;
+    assert!(studio(&database, &["migrate", "up"]).status.success());
+    assert_eq!(of(&status(&database), "100_sea_orm_history")["state"], "pending");
+}
+
+#[tokio::test]
+async fn a_first_start_that_was_cut_off_goes_on_with_all_on_sqlite() {
+    a_first_start_that_was_cut_off(Kind::Sqlite).await;
+}
+
+#[tokio::test]
+async fn a_first_start_that_was_cut_off_goes_on_with_all_on_postgres() {
+    a_first_start_that_was_cut_off(Kind::Postgres).await;
+}
+
 async fn status_shows_all(kind: Kind) {
     let (database, sql) = migrated(kind).await;
     let rows = status(&database);

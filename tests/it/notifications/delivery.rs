@@ -135,6 +135,19 @@ on_both_databases! {
         }
     }
 
+    async fn who_loses_a_datasource_is_told_so(server: TestServer) {
+        let admin = server.admin();
+        let receiver = Receiver::start().await;
+        let id = change(&admin, "doors").await;
+        admin.mutate("updateDatasourceMetadata", json!({ "id": id, "owner": "ada" }), "datasource { id }").await;
+        let (hook, _) = endpoint(&admin, &receiver.url("/ada"), json!({ "owner": "ada" })).await;
+        admin.mutate("updateDatasourceMetadata", json!({ "id": id, "owner": "carl" }), "datasource { id }").await;
+        settled(&server, "acme", &admin, &hook).await;
+        let visits = receiver.visits_of("/ada");
+        assert_eq!(visits.len(), 1);
+        assert_eq!(visits[0].json()["data"]["payload"]["changes"][0]["new"], "carl");
+    }
+
     async fn what_another_organisation_does_never_arrives(server: TestServer) {
         let receiver = Receiver::start().await;
         let orgs = ["acme", "globex"].map(|org| (org, server.client(Role::Admin, org)));

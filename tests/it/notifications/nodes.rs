@@ -91,7 +91,7 @@ async fn what_was_sent_and_not_written_down_is_sent_again_on_postgres() {
 async fn sent_again(kind: Kind) {
     let database = Database::create(kind).await;
     let data_dir = database.data_dir.path();
-    let process = Process::start(&database, data_dir, &[]).await;
+    let process = Process::start(&database, data_dir, &["--rate-limits", "off"]).await;
     let admin = process.client(Role::Admin);
     let receiver = Receiver::start().await;
     let held = Arc::new(AtomicBool::new(true));
@@ -111,7 +111,7 @@ async fn sent_again(kind: Kind) {
     process.kill();
     held.store(false, Ordering::Relaxed);
 
-    let process = Process::start(&database, data_dir, &[]).await;
+    let process = Process::start(&database, data_dir, &["--rate-limits", "off"]).await;
     let admin = process.client(Role::Admin);
     eventually("it is delivered", || async {
         messages(&admin, &hook).await.iter().all(|message| message["status"] == "DELIVERED").then_some(())
@@ -130,7 +130,7 @@ async fn sent_again(kind: Kind) {
 async fn a_node_that_stops_writes_down_what_it_sent() {
     let database = Database::create(Kind::Sqlite).await;
     let data_dir = database.data_dir.path();
-    let process = Process::start(&database, data_dir, &[]).await;
+    let process = Process::start(&database, data_dir, &["--rate-limits", "off"]).await;
     let admin = process.client(Role::Admin);
     let receiver = Receiver::start().await;
     let go_on = Arc::new(tokio::sync::Notify::new());
@@ -150,7 +150,7 @@ async fn a_node_that_stops_writes_down_what_it_sent() {
     go_on.notify_one();
     assert!(stopping.await.expect("it ends"));
 
-    let process = Process::start(&database, data_dir, &[]).await;
+    let process = Process::start(&database, data_dir, &["--rate-limits", "off"]).await;
     let admin = process.client(Role::Admin);
     let [message] = messages(&admin, &hook).await.try_into().expect("one message");
     assert_eq!(message["status"], "DELIVERED");

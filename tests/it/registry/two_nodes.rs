@@ -48,11 +48,11 @@ fn sink(database: &Database, node: &str, id: &str) -> PathBuf {
 async fn one_of_them_migrates_and_the_other_waits() {
     let cluster = Cluster::start().await;
     let mut connection = cluster.database.postgres().await;
-    let tables = "SELECT schemaname, tablename FROM pg_tables WHERE tablename LIKE '%migrations'";
+    let tables = "SELECT schemaname, tablename FROM pg_tables WHERE tablename = 'migration_history'";
     let tables = sqlx::query(tables).fetch_all(&mut connection).await.expect("answers");
     let [table] = tables.as_slice() else { panic!("one table of migrations, not {}", tables.len()) };
     let (schema, name): (String, String) = (table.get(0), table.get(1));
-    let rows = format!("SELECT version, count(*) FROM {schema}.{name} GROUP BY version");
+    let rows = format!("SELECT name, count(*) FROM {schema}.{name} GROUP BY name");
     let rows = sqlx::query(sqlx::AssertSqlSafe(rows)).fetch_all(&mut connection).await.expect("answers");
     assert!(!rows.is_empty());
     for row in rows {
