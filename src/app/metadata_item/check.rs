@@ -71,7 +71,9 @@ impl App {
 /// Credentials in URLs as the template has them, whatever is filled in later.
 fn url_credentials(value: &Value, at: &str, problems: &mut Vec<Problem>) {
     match value {
-        Value::Object(map) => map.iter().for_each(|(key, inner)| url_credentials(inner, &child(at, key), problems)),
+        Value::Object(map) => {
+            map.iter().for_each(|(key, inner)| url_credentials(inner, &template::child(at, key), problems))
+        }
         Value::Array(list) => {
             list.iter().enumerate().for_each(|(n, inner)| url_credentials(inner, &format!("{at}/{n}"), problems));
         }
@@ -94,10 +96,6 @@ fn url_credentials(value: &Value, at: &str, problems: &mut Vec<Problem>) {
         }
         _ => {}
     }
-}
-
-fn child(at: &str, key: &str) -> String {
-    format!("{at}/{}", key.replace('~', "~0").replace('/', "~1"))
 }
 
 fn check_mapping_template(template: &MappingTemplate) -> Vec<Problem> {

@@ -211,6 +211,10 @@ impl App {
             )));
         }
         let secret = fresh.keep(ctx, &proof, &tx, &endpoint, overlap).await?;
+        if overlap.is_zero() {
+            // Whoever sends with the others right now stops.
+            tx.save_notification_endpoint(&proof, &endpoint).await?;
+        }
         let change = FieldChange {
             field: format!("notificationEndpoints.{}.secret", endpoint.id),
             old: json!(null),
